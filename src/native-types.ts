@@ -1,0 +1,261 @@
+/**
+ * The contract between TypeScript and the addon: every function that the binding exports, its argument order
+ * (outputs, inputs, dims) and shapes. All matrices are row-major float32. The binding rechecks type and length of
+ * each array and throws an Error with `code` set; it contains no policy.
+ */
+
+/** One tensor of a model, as the native cells declare it. */
+export interface NativeTensor {
+  /** Dotted name, e.g. `embedding.W`, `layers.0.Wx`, `layers.0.Wh`, `layers.0.b`, `output.W`, `output.b`. */
+  name: string;
+  shape: number[];
+}
+
+export interface WindowDims {
+  /** Streams (rows) in the mini-batch. */
+  N: number;
+  /** Steps in the window. */
+  T: number;
+  /** Input size. */
+  D: number;
+  /** Hidden size. */
+  H: number;
+}
+
+/** Where a replica reads its window: row r reads tokens[starts[r] + t] as input and the token after it as target. */
+export interface NativeReplica {
+  /**
+   * Forward, loss and truncated backward over one window. `state` (layers×rows×H, see `stateSize`) is read as the
+   * carried state and overwritten with the final one. `grads` is overwritten.
+   * `scale` multiplies every gradient (1 / tokens of the whole mini-batch for the mean).
+   * @returns the sum of the negative log-likelihoods in nats over rows·steps predicted tokens
+   */
+  trainWindow(
+    grads: Float32Array,
+    state: Float32Array,
+    params: Float32Array,
+    tokens: Uint32Array,
+    starts: Uint32Array,
+    steps: number,
+    scale: number,
+  ): number;
+  /** Forward and loss only. */
+  forwardWindow(
+    state: Float32Array,
+    params: Float32Array,
+    tokens: Uint32Array,
+    starts: Uint32Array,
+    steps: number,
+  ): number;
+  readonly workspaceBytes: number;
+}
+
+export interface RoundResult {
+  /** Windows that were finished in this call. */
+  windows: number;
+  /** Sum of negative log-likelihoods in nats, and how many predicted tokens it counts. */
+  lossSum: number;
+  tokens: number;
+  /** Global gradient norm before clipping, of the last window. */
+  gradientNorm: number;
+  /** True where the run was cancelled at a window edge. */
+  stopped: boolean;
+  /** Seconds this rank spent in compute, reduce, update and waiting at barriers. */
+  seconds: { window: number; reduce: number; update: number; wait: number };
+}
+
+/** Plain data; every array is a view of a SharedArrayBuffer. The same object is sent to each worker. */
+export interface NativeRun {
+  spec: ModelSpec;
+  params: Float32Array;
+  /** Offset (in floats) of each tensor of the table, in table order, inside params and inside each gradient arena. */
+  offsets: number[];
+  /** One gradient arena per shard, laid out like params. */
+  grads: Float32Array[];
+  /** One hidden state per shard. */
+  states: Float32Array[];
+  /** Rows (streams) of each shard, in stream order. */
+  shardRows: number[];
+  tokens: Uint32Array;
+  /** Start offset of each of the N streams. */
+  streamStarts: Uint32Array;
+  /** Steps that each stream has in an epoch (the last window may be shorter than T). */
+  streamSteps: number;
+  window: number;
+  /** Barrier, poison and cancel words: see native/train/control.h; `controlInts()` says how many. */
+  control: Int32Array;
+  /** Shard losses, norm partials; `scratchDoubles(paramsLength, shards)` says how many. */
+  scratch: Float64Array;
+}
+
+export interface RoundCall {
+  rank: number;
+  workers: number;
+  /** Windows of this epoch: [from, to). */
+  from: number;
+  to: number;
+  learningRate: number;
+  /** Global norm above which gradients are scaled down; 0 = no clipping. */
+  clip: number;
+}
+
+export interface NativeRunner {
+  /** Runs [from, to) in lockstep with the other ranks; blocks this thread. Throws the cause if any rank failed. */
+  run(call: RoundCall): RoundResult;
+}
+
+export interface NativeStepper {
+  /**
+   * Feeds `input` tokens one by one, then samples `count` tokens, on a thread of the libuv pool.
+   * The stepper keeps the state between calls. @returns the sampled tokens
+   */
+  generate(options: {
+    params: Float32Array;
+    input: Uint32Array;
+    count: number;
+    /** 0 = take the most likely token. */
+    temperature: number;
+    /** 0 = all. */
+    topK: number;
+    seed: bigint;
+    /** Index of the first sample in the random sequence addressed by (seed, index). */
+    position: number;
+    /** Tokens that are never sampled. */
+    exclude: Uint32Array;
+  }): Promise<Uint32Array>;
+  /** Sum of log P(tokens[i] | tokens[0..i-1], carried state) for i ≥ 1, in nats, on the libuv pool; carries the state. */
+  score(options: { params: Float32Array; tokens: Uint32Array }): Promise<number>;
+}
+
+export interface ModelSpec {
+  input: { kind: 'tokens'; vocabulary: number; embedding: number };
+  layers: { cell: string; size: number }[];
+  output: { kind: 'softmax' };
+}
+
+export interface SystemInfo {
+  /** Instruction set that the kernels use: `generic`, `avx2`, `avx512`. */
+  isa: string;
+  /** Instruction sets that were compiled in and that this CPU can run. */
+  isaAvailable: string[];
+  cpuFeatures: string[];
+  blas: {
+    /** e.g. `OpenBLAS 0.3.21 ... DYNAMIC_ARCH`. Empty when the library does not say. */
+    config: string;
+    /** Kernel family that OpenBLAS chose, e.g. `Cooperlake`. */
+    coreType: string;
+    /** 0 sequential, 1 pthreads, 2 OpenMP, -1 unknown. */
+    parallel: number;
+    threads: number;
+  };
+  compiler: string;
+}
+
+export interface Binding {
+  systemInfo(): SystemInfo;
+  /** Median GFLOP/s of `repeats` sgemm calls m×k·k×n, on the libuv pool. */
+  measureSgemm(m: number, n: number, k: number, repeats: number): Promise<number>;
+  /** FMA peak of one core in GFLOP/s with registers only, on the libuv pool. */
+  measureFma(milliseconds: number): Promise<number>;
+
+  /** Cells in the registry. */
+  cells(): string[];
+  tensorTable(spec: ModelSpec): NativeTensor[];
+  /** Floats of hidden state for `rows` streams. */
+  stateSize(spec: ModelSpec, rows: number): number;
+  /** Fills params by each cell's documented initialisation, addressed by (seed, tensor), on the libuv pool. */
+  initialise(params: Float32Array, spec: ModelSpec, offsets: number[], seed: bigint): Promise<void>;
+  /** Synchronous initialisation of one layer's tensors, for the layers API: Wx D×G·H, Wh H×G·H, b G·H. */
+  initialiseCell(Wx: Float32Array, Wh: Float32Array, b: Float32Array, cell: string, D: number, H: number, seed: bigint): void;
+  /** Uniform numbers in [low, high) addressed by (seed, stream). */
+  uniform(out: Float32Array, low: number, high: number, seed: bigint, stream: number): void;
+
+  controlInts(): number;
+  scratchDoubles(paramsLength: number, shards: number): number;
+  /** Makes every rank leave its barrier with an error; wakes sleepers. Callable from any thread. */
+  poison(control: Int32Array): void;
+  /** Asks all ranks to stop at the same window edge. */
+  cancel(control: Int32Array): void;
+  /** Clears barrier, poison and cancel before a new run. */
+  resetControl(control: Int32Array): void;
+
+  Replica: new (spec: ModelSpec, offsets: number[], rows: number, window: number, trainable: boolean) => NativeReplica;
+  Runner: new (run: NativeRun) => NativeRunner;
+  Stepper: new (spec: ModelSpec, offsets: number[]) => NativeStepper;
+  /** Forward-only loss sum over `starts.length` streams × `steps` steps in windows of the replica, on the libuv pool. */
+  evaluate(
+    replica: NativeReplica,
+    state: Float32Array,
+    params: Float32Array,
+    tokens: Uint32Array,
+    starts: Uint32Array,
+    steps: number,
+  ): Promise<number>;
+
+  // ---- the book's layers; arrays are N×T×· outside (batch first), everything synchronous, outputs overwritten ----
+  /** hs N×T×H; h0 N×H; dims. */
+  rnnForward(
+    hs: Float32Array,
+    xs: Float32Array,
+    h0: Float32Array,
+    Wx: Float32Array,
+    Wh: Float32Array,
+    b: Float32Array,
+    dims: WindowDims,
+  ): void;
+  /** dhNext (N×H) is the gradient that arrives at the state after the last step (zeros in truncated BPTT). */
+  rnnBackward(
+    dxs: Float32Array,
+    dh0: Float32Array,
+    dWx: Float32Array,
+    dWh: Float32Array,
+    db: Float32Array,
+    dhs: Float32Array,
+    dhNext: Float32Array,
+    xs: Float32Array,
+    hs: Float32Array,
+    h0: Float32Array,
+    Wx: Float32Array,
+    Wh: Float32Array,
+    dims: WindowDims,
+  ): void;
+  /** out count×D; ids count; W V×D. Throws ERR_TIMERNN_TOKEN for an id outside [0, V). */
+  embeddingForward(out: Float32Array, ids: Int32Array, W: Float32Array, V: number, D: number): void;
+  /** dW V×D overwritten: zero, then rows added up. */
+  embeddingBackward(dW: Float32Array, dout: Float32Array, ids: Int32Array, V: number, D: number): void;
+  /** y M×O; x M×I; W I×O; b O. */
+  affineForward(y: Float32Array, x: Float32Array, W: Float32Array, b: Float32Array, M: number, I: number, O: number): void;
+  affineBackward(
+    dx: Float32Array,
+    dW: Float32Array,
+    db: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    W: Float32Array,
+    M: number,
+    I: number,
+    O: number,
+  ): void;
+  /**
+   * probs M×V overwritten with softmax(logits). Labels equal to ignoreLabel do not count.
+   * @returns the mean negative log-likelihood in nats over the counted rows; 0 where none counts
+   */
+  softmaxLossForward(
+    probs: Float32Array,
+    logits: Float32Array,
+    labels: Int32Array,
+    ignoreLabel: number,
+    M: number,
+    V: number,
+  ): number;
+  /** dlogits M×V = dout · (probs − onehot) / counted rows; 0 in ignored rows. */
+  softmaxLossBackward(
+    dlogits: Float32Array,
+    probs: Float32Array,
+    labels: Int32Array,
+    ignoreLabel: number,
+    dout: number,
+    M: number,
+    V: number,
+  ): void;
+}
