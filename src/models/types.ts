@@ -1,0 +1,105 @@
+/** Option and result types of the language model; their meaning and checks live in `language-model.ts` and `options.ts`. */
+import type { Vocabulary } from '../data/vocabulary.js';
+
+/** One recurrent layer of a model. */
+export interface LayerOptions {
+  /** Cell name in the registry. */
+  cell: 'rnn';
+  /** Hidden size H, a positive integer. */
+  size: number;
+}
+
+export interface LanguageModelOptions {
+  vocabulary: Vocabulary;
+  /** Embedding size D, a positive integer. */
+  embedding: number;
+  /** Recurrent layers, first one next to the input; at least one. */
+  layers: LayerOptions[];
+  /**
+   * Seed of the initialisation: an integer in [0, 2⁵³).
+   * @default 1
+   */
+  seed?: number;
+}
+
+export interface TrainOptions {
+  /** Streams N of the mini-batch. @default 32 */
+  streams?: number;
+  /** Steps T of a window: how far back the gradient flows. @default 64 */
+  window?: number;
+  /** Passes over the corpus. @default 1 */
+  epochs?: number;
+  /** Worker threads. @default os.availableParallelism() */
+  workers?: number;
+  /**
+   * Fixed groups of streams that are computed together; at most `streams`. The result depends on it, so it does not
+   * follow `workers`; more workers than shards share only the update.
+   * @default the power of two at or above streams/16, at least 2 where there are 2 streams
+   */
+  shards?: number;
+  /** SGD step size, or a function of the epoch (from 0). @default 1 */
+  learningRate?: number | ((epoch: number) => number);
+  /** Global gradient norm above which gradients are scaled down; 0 turns clipping off. @default 5 */
+  clip?: number;
+  /** Windows in a round, i.e. between two progress reports. @default as many as take about a quarter of a second */
+  reportEvery?: number;
+  /** Stops the run at one window edge for all workers; the iteration then rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** What `train` yields after every round. */
+export interface TrainProgress {
+  /** Current epoch, from 0. */
+  epoch: number;
+  epochs: number;
+  /** Windows finished in this epoch, and windows an epoch has. */
+  window: number;
+  windows: number;
+  /** True for the last report of an epoch. */
+  epochEnd: boolean;
+  /** Predicted tokens so far, over all epochs. */
+  tokens: number;
+  /** Mean negative log-likelihood in nats a token, over this round. */
+  loss: number;
+  /** exp(loss). */
+  perplexity: number;
+  /** The same mean over the epoch so far. */
+  epochLoss: number;
+  /** Speed of this round. */
+  tokensPerSecond: number;
+  /** Global gradient norm of the round's last window, before clipping. */
+  gradientNorm: number;
+  learningRate: number;
+}
+
+export interface PerplexityOptions {
+  /**
+   * Streams read side by side. 1 carries one state through the whole text; more is faster and starts that many times
+   * from an empty state. Each token is counted once either way.
+   * @default 1
+   */
+  streams?: number;
+  signal?: AbortSignal;
+}
+
+export interface GenerateOptions {
+  /** Text to continue. @default the vocabulary's line end */
+  prompt?: string;
+  /** Tokens to generate (characters or words). @default 200 */
+  length?: number;
+  /** 1 samples the model's distribution; below sharpens, above flattens; 0 takes the most likely token. @default 1 */
+  temperature?: number;
+  /** Sample among the k most likely tokens only; 0 = all. @default 0 */
+  topK?: number;
+  /** Same seed, same text. An integer in [0, 2⁵³). @default 1 */
+  seed?: number;
+  /** Whether `<unk>` may be sampled. @default false */
+  allowUnknown?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface LogProbabilityOptions {
+  /** Text that comes before; its own probability is not counted. @default the vocabulary's line end */
+  context?: string;
+  signal?: AbortSignal;
+}
