@@ -5,15 +5,16 @@
 import { types } from 'node:util';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
 import { type TokenizeTask, tokenizeFile } from './corpus-file.js';
-import { checkTextOptions, type TextOptions, Vocabulary } from './vocabulary.js';
+import {
+  type CorpusOptions,
+  checkCorpusOptions,
+  encodeCorpus,
+  expectVocabulary,
+  sharedTokens,
+} from './encode-corpus.js';
+import { Vocabulary } from './vocabulary.js';
 
-/** How a corpus is made from text. */
-export interface CorpusOptions extends Partial<TextOptions> {
-  /** An existing vocabulary to encode with: what it lacks becomes `<unk>`, and it brings its own text options. */
-  vocabulary?: Vocabulary;
-  /** Most tokens a new vocabulary may have, `<unk>` and `<eos>` included. @default no limit */
-  vocabularySize?: number;
-}
+export type { CorpusOptions } from './encode-corpus.js';
 
 /** How a corpus is made from a file. */
 export interface CorpusFileOptions extends CorpusOptions {
@@ -27,71 +28,6 @@ export interface CorpusTokensOptions {
   vocabularySize?: number;
   /** What the ids mean. @default bare integers */
   vocabulary?: Vocabulary;
-}
-
-function sharedTokens(length: number): Uint32Array<SharedArrayBuffer> {
-  return new Uint32Array(new SharedArrayBuffer(length * Uint32Array.BYTES_PER_ELEMENT));
-}
-
-/** Builds or takes the vocabulary that the options ask for. @throws ERR_TIMERNN_OPTION */
-function resolveVocabulary(text: string, options: CorpusOptions): Vocabulary {
-  return options.vocabulary ?? Vocabulary.fromText(text, { ...options, ...checkTextOptions(options as TextOptions) });
-}
-
-/** @throws ERR_TIMERNN_OPTION where the options contradict each other. */
-function checkOptions(options: CorpusOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected options to be an object, got ${describe(options)}`);
-  }
-  const { vocabulary, vocabularySize } = options;
-  if (vocabulary === undefined) {
-    checkTextOptions(options as TextOptions);
-    if (vocabularySize !== undefined) expectInteger('vocabularySize', vocabularySize, 2);
-    return;
-  }
-  expectVocabulary(vocabulary);
-  if (vocabularySize !== undefined && vocabularySize !== vocabulary.size) {
-    throw new TimeRNNError(
-      'ERR_TIMERNN_OPTION',
-      `Expected vocabularySize to be left out or ${vocabulary.size}, as the vocabulary has, got ${describe(vocabularySize)}`,
-    );
-  }
-  for (const name of ['unit', 'lowercase', 'separatePunctuation'] as const) {
-    if (options[name] !== undefined && options[name] !== vocabulary[name]) {
-      throw new TimeRNNError(
-        'ERR_TIMERNN_OPTION',
-        `Expected ${name} to be left out or ${describe(vocabulary[name])}, as the vocabulary has, got ${describe(options[name])}`,
-      );
-    }
-  }
-}
-
-function expectVocabulary(value: unknown): asserts value is Vocabulary {
-  if (!(value instanceof Vocabulary)) {
-    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected vocabulary to be a Vocabulary, got ${describe(value)}`);
-  }
-}
-
-/**
- * Encodes a text with the vocabulary of the options, or with a new one.
- *
- * @throws ERR_TIMERNN_CORPUS for an empty text; ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY
- * @internal
- */
-export function encodeCorpus(
-  text: string,
-  options: CorpusOptions,
-  source = 'the text',
-): { tokens: Uint32Array<SharedArrayBuffer>; vocabulary: Vocabulary } {
-  checkOptions(options);
-  if (typeof text !== 'string') {
-    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected text to be a string, got ${describe(text)}`);
-  }
-  if (text === '') {
-    throw new TimeRNNError('ERR_TIMERNN_CORPUS', `Expected ${source} to have at least one token, got nothing (empty)`);
-  }
-  const vocabulary = resolveVocabulary(text, options);
-  return { tokens: vocabulary.encodeInto(text, sharedTokens, true), vocabulary };
 }
 
 /**
@@ -182,7 +118,7 @@ export class Corpus {
     if (typeof path !== 'string' || path === '' || path.includes('\0')) {
       throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected path to be the name of a file, got ${describe(path)}`);
     }
-    checkOptions(options);
+    checkCorpusOptions(options);
     const { signal, vocabulary, ...rest } = options;
     const task: TokenizeTask = { path, options: rest, vocabulary: vocabulary?.toJSON() };
     const result = await tokenizeFile(task, signal);

@@ -5,8 +5,8 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { TimeRNNError } from '../errors.js';
-import { encodeCorpus } from './corpus.js';
 import type { TokenizeAnswer, TokenizeTask } from './corpus-file.js';
+import { encodeCorpus } from './encode-corpus.js';
 import { firstInvalidByte } from './utf8.js';
 import { Vocabulary } from './vocabulary.js';
 
