@@ -1,0 +1,160 @@
+/**
+ * TimeRNN: the tanh RNN over a window of T steps, with a state that may be carried from window to window.
+ */
+import { describe, TimeRNNError } from '../errors.js';
+import { expectTensor } from './checks.js';
+import { Recurrence, type RecurrentTensors, type RNNOptions } from './recurrent.js';
+import { formatShape, Tensor } from './tensor.js';
+
+/** Options of {@link TimeRNN}. */
+export interface TimeRNNOptions extends RNNOptions {
+  /**
+   * Start each window from the last hidden state of the window before, rather than from zeros.
+   * @default false
+   */
+  stateful?: boolean;
+}
+
+/** What {@link TimeRNN.backward} returns. */
+export interface TimeRNNGradients {
+  /** N×T×D: gradient of the loss at the inputs. */
+  dxs: Tensor;
+  /** N×H: gradient of the loss at the state before the window's first step. */
+  dhPrev: Tensor;
+}
+
+/**
+ * A tanh RNN unrolled over a window of T steps: h_t = tanh(h_{t−1}·Wh + x_t·Wx + b).
+ *
+ * The forward pass of a stateful layer carries h from call to call and never cuts it; the backward pass stops at the
+ * window's edge (truncated BPTT): no gradient of one window flows into the window before.
+ *
+ * Wx starts uniform in ±1/√H, Wh orthogonal, b zero. Inputs are copied for the backward pass and what is returned is
+ * fresh, so neither can be changed behind your back. `backward` reads the parameters as they are when it is called:
+ * update them after it.
+ *
+ * @example
+ * ```ts
+ * import { Tensor, TimeRNN } from 'timernn/layers';
+ * const rnn = new TimeRNN({ inputSize: 3, hiddenSize: 4, stateful: true, seed: 1 });
+ * const xs = Tensor.zeros([2, 5, 3]); // N = 2, T = 5, D = 3
+ * const hs = rnn.forward(xs); // 2×5×4; the next call goes on from hs[:, 4]
+ * const { dxs } = rnn.backward(hs); // 2×5×3; rnn.grads now holds dWx, dWh, db
+ * rnn.resetState(); // the next window starts from zeros
+ * console.log(dxs.shape, rnn.dh?.shape);
+ * ```
+ */
+export class TimeRNN {
+  /** Wx D×H, Wh H×H, b H; may be written in place. */
+  readonly params: RecurrentTensors;
+  /** Gradients of `params`, overwritten by each `backward`; zeros before the first. */
+  readonly grads: RecurrentTensors;
+  /** Whether the state is carried from call to call. */
+  readonly stateful: boolean;
+  readonly #recurrence: Recurrence;
+  #h: Float32Array | undefined;
+  #dh: Float32Array | undefined;
+  /** Whether the next forward starts from #h. */
+  #carry = false;
+
+  /**
+   * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, `stateful` not a boolean or the seed not an
+   * integer in [0, 2⁵³)
+   */
+  constructor(options: TimeRNNOptions) {
+    this.#recurrence = new Recurrence('TimeRNN', options);
+    const { stateful = false } = options;
+    if (typeof stateful !== 'boolean') {
+      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected stateful to be a boolean, got ${describe(stateful)}`);
+    }
+    this.stateful = stateful;
+    this.params = this.#recurrence.params;
+    this.grads = this.#recurrence.grads;
+  }
+
+  /** N×H, a copy: the state after the last step, or the one that was set; undefined before the first and after a reset. */
+  get h(): Tensor | undefined {
+    return this.#tensor(this.#h);
+  }
+
+  /** N×H, a copy: dhPrev of the last `backward`, for the encoder of a sequence-to-sequence model; undefined before it. */
+  get dh(): Tensor | undefined {
+    return this.#tensor(this.#dh);
+  }
+
+  /**
+   * Sets the state that the next `forward` starts from, in a stateful layer or not. A layer that is not stateful uses
+   * it once and then starts from zeros again.
+   *
+   * @param h N×H, copied
+   * @throws ERR_TIMERNN_SHAPE, ERR_TIMERNN_NOT_FINITE when `h` does not fit or is not finite
+   */
+  setState(h: Tensor): void {
+    expectTensor('h', h, ['N', this.#recurrence.hiddenSize]);
+    this.#h = h.data.slice();
+    this.#carry = true;
+  }
+
+  /** Forgets the state: the next `forward` starts from zeros, with any number of rows. */
+  resetState(): void {
+    this.#h = undefined;
+    this.#carry = false;
+  }
+
+  /**
+   * @param xs N×T×D
+   * @returns hs N×T×H
+   * @throws ERR_TIMERNN_SHAPE when xs is not N×T×D, or has not as many rows as the state that is carried
+   * @throws ERR_TIMERNN_NOT_FINITE when xs holds NaN or an infinity, with its first index
+   */
+  forward(xs: Tensor): Tensor {
+    const { inputSize: D, hiddenSize: H } = this.#recurrence;
+    const [N, T] = expectTensor('xs', xs, ['N', 'T', D]) as [number, number];
+    const hs = this.#recurrence.forward(xs.data, this.#initialState(N), N, T);
+    const last = new Float32Array(N * H);
+    for (let n = 0; n < N; n++) last.set(hs.subarray((n * T + T - 1) * H, (n * T + T) * H), n * H);
+    this.#h = last;
+    this.#carry = this.stateful;
+    return new Tensor(hs.slice(), [N, T, H]);
+  }
+
+  /**
+   * Backward through the window of the last `forward`; overwrites `grads` and `dh`.
+   *
+   * It returns both gradients, as the one-step {@link RNN} does; a layer stack that needs the first alone writes
+   * `const { dxs } = rnn.backward(dhs)`.
+   *
+   * @param dhs N×T×H, gradient of the loss at hs
+   * @param dhNext N×H, gradient that reaches the state after the last step from beyond the window, e.g. from a decoder
+   * that starts from it. Zeros if left out, as truncated BPTT has it.
+   * @throws ERR_TIMERNN_STATE when `forward` was never called
+   * @throws ERR_TIMERNN_SHAPE, ERR_TIMERNN_NOT_FINITE when a gradient does not fit or is not finite
+   */
+  backward(dhs: Tensor, dhNext?: Tensor): TimeRNNGradients {
+    const { N, T, D, H } = this.#recurrence.dims;
+    expectTensor('dhs', dhs, [N, T, H]);
+    if (dhNext !== undefined) expectTensor('dhNext', dhNext, [N, H]);
+    const { dxs, dh0 } = this.#recurrence.backward(dhs.data, dhNext?.data ?? new Float32Array(N * H));
+    this.#dh = dh0.slice();
+    return { dxs: new Tensor(dxs, [N, T, D]), dhPrev: new Tensor(dh0, [N, H]) };
+  }
+
+  #initialState(N: number): Float32Array {
+    const H = this.#recurrence.hiddenSize;
+    if (!this.#carry || this.#h === undefined) return new Float32Array(N * H);
+    const rows = this.#h.length / H;
+    if (rows !== N) {
+      throw new TimeRNNError(
+        'ERR_TIMERNN_SHAPE',
+        `Expected xs to have ${rows} rows as the carried state h of shape ${formatShape([rows, H])} has, got ${N}; ` +
+          'call resetState() before a window with another number of rows',
+      );
+    }
+    return this.#h;
+  }
+
+  #tensor(data: Float32Array | undefined): Tensor | undefined {
+    const H = this.#recurrence.hiddenSize;
+    return data && new Tensor(data.slice(), [data.length / H, H]);
+  }
+}
