@@ -47,6 +47,14 @@ export interface NativeReplica {
     starts: Uint32Array,
     steps: number,
   ): number;
+  /** Forward-only loss sum over `starts.length` streams × `steps` steps, window after window, on the libuv pool. */
+  evaluate(
+    state: Float32Array,
+    params: Float32Array,
+    tokens: Uint32Array,
+    starts: Uint32Array,
+    steps: number,
+  ): Promise<number>;
   readonly workspaceBytes: number;
 }
 
@@ -167,6 +175,8 @@ export interface Binding {
   initialise(params: Float32Array, spec: ModelSpec, offsets: number[], seed: bigint): Promise<void>;
   /** Synchronous initialisation of one layer's tensors, for the layers API: Wx D×G·H, Wh H×G·H, b G·H. */
   initialiseCell(Wx: Float32Array, Wh: Float32Array, b: Float32Array, cell: string, D: number, H: number, seed: bigint): void;
+  /** Floats to skip from the start of `array` to the next 64-byte boundary of its memory. */
+  misalignment(array: Float32Array): number;
   /** Uniform numbers in [low, high) addressed by (seed, stream). */
   uniform(out: Float32Array, low: number, high: number, seed: bigint, stream: number): void;
 
@@ -182,15 +192,6 @@ export interface Binding {
   Replica: new (spec: ModelSpec, offsets: number[], rows: number, window: number, trainable: boolean) => NativeReplica;
   Runner: new (run: NativeRun) => NativeRunner;
   Stepper: new (spec: ModelSpec, offsets: number[]) => NativeStepper;
-  /** Forward-only loss sum over `starts.length` streams × `steps` steps in windows of the replica, on the libuv pool. */
-  evaluate(
-    replica: NativeReplica,
-    state: Float32Array,
-    params: Float32Array,
-    tokens: Uint32Array,
-    starts: Uint32Array,
-    steps: number,
-  ): Promise<number>;
 
   // ---- the book's layers; arrays are N×T×· outside (batch first), everything synchronous, outputs overwritten ----
   /** hs N×T×H; h0 N×H; dims. */

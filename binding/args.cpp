@@ -1,0 +1,169 @@
+// Argument checks and the promise worker; see args.h.
+#include "args.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace timernn::binding {
+
+void fail(Napi::Env env, const std::string& code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Value().Set("code", Napi::String::New(env, code));
+  throw error;
+}
+
+namespace {
+template <typename T>
+Span<T> array(const Napi::Value& value, const char* name, std::size_t expected, napi_typedarray_type type,
+              const char* type_name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE", std::string("Expected ") + name + " to be a " + type_name);
+  }
+  const auto view = value.As<Napi::TypedArrayOf<T>>();
+  const std::size_t length = view.ElementLength();
+  if (expected != kAnyLength && length != expected) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE", std::string("Expected ") + name + " to have " + std::to_string(expected) +
+                                               " elements, got " + std::to_string(length));
+  }
+  return {const_cast<T*>(view.Data()), length};
+}
+}  // namespace
+
+Span<float> floats(const Napi::Value& v, const char* name, std::size_t expected) {
+  return array<float>(v, name, expected, napi_float32_array, "Float32Array");
+}
+Span<double> doubles(const Napi::Value& v, const char* name, std::size_t expected) {
+  return array<double>(v, name, expected, napi_float64_array, "Float64Array");
+}
+Span<std::int32_t> ints(const Napi::Value& v, const char* name, std::size_t expected) {
+  return array<std::int32_t>(v, name, expected, napi_int32_array, "Int32Array");
+}
+Span<std::uint32_t> uints(const Napi::Value& v, const char* name, std::size_t expected) {
+  return array<std::uint32_t>(v, name, expected, napi_uint32_array, "Uint32Array");
+}
+
+double number(const Napi::Value& value, const char* name) {
+  if (!value.IsNumber() || !std::isfinite(value.As<Napi::Number>().DoubleValue())) {
+    fail(value.Env(), "ERR_TIMERNN_OPTION", std::string("Expected ") + name + " to be a finite number");
+  }
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+std::size_t size(const Napi::Value& value, const char* name, std::size_t min) {
+  const double x = number(value, name);
+  // Products of a few such sizes must still fit 64 bits, and each must fit BLAS's int.
+  if (x != std::floor(x) || x < static_cast<double>(min) || x > 2147483647.0) {
+    fail(value.Env(), "ERR_TIMERNN_OPTION",
+         std::string("Expected ") + name + " to be an integer of at least " + std::to_string(min) + ", got " +
+             std::to_string(x));
+  }
+  return static_cast<std::size_t>(x);
+}
+
+std::uint64_t seed(const Napi::Value& value, const char* name) {
+  bool lossless = false;
+  if (!value.IsBigInt()) fail(value.Env(), "ERR_TIMERNN_OPTION", std::string("Expected ") + name + " to be a bigint");
+  return value.As<Napi::BigInt>().Uint64Value(&lossless);
+}
+
+std::string text(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) fail(value.Env(), "ERR_TIMERNN_OPTION", std::string("Expected ") + name + " to be a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+namespace {
+Napi::Object object(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) fail(value.Env(), "ERR_TIMERNN_SPEC", std::string("Expected ") + name + " to be an object");
+  return value.As<Napi::Object>();
+}
+}  // namespace
+
+ModelSpec spec(const Napi::Value& value) {
+  const Napi::Object o = object(value, "spec");
+  const Napi::Object input = object(o.Get("input"), "spec.input");
+  ModelSpec out;
+  out.vocabulary = size(input.Get("vocabulary"), "spec.input.vocabulary", 1);
+  out.embedding = size(input.Get("embedding"), "spec.input.embedding", 1);
+  const Napi::Value layers = o.Get("layers");
+  if (!layers.IsArray() || layers.As<Napi::Array>().Length() == 0) {
+    fail(value.Env(), "ERR_TIMERNN_SPEC", "Expected spec.layers to be an array of at least one layer");
+  }
+  const auto list = layers.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Object layer = object(list.Get(i), "spec.layers[]");
+    const std::string name = text(layer.Get("cell"), "spec.layers[].cell");
+    const Cell* cell = find_cell(name);
+    if (cell == nullptr) fail(value.Env(), "ERR_TIMERNN_SPEC", "Expected a known cell, got \"" + name + "\"");
+    out.layers.push_back({cell, size(layer.Get("size"), "spec.layers[].size", 1)});
+  }
+  return out;
+}
+
+std::vector<std::size_t> offsets(const Napi::Value& value, const ModelSpec& model) {
+  const std::size_t tensors = tensor_table(model).size();
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != tensors) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected " + std::to_string(tensors) + " tensor offsets");
+  }
+  const auto list = value.As<Napi::Array>();
+  std::vector<std::size_t> out;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const double x = number(list.Get(i), "offset");
+    if (x != std::floor(x) || x < 0.0 || x > 9007199254740991.0) {
+      fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected tensor offsets to be non-negative integers");
+    }
+    out.push_back(static_cast<std::size_t>(x));
+  }
+  return out;
+}
+
+std::size_t arena_floats(const std::vector<std::size_t>& at, const ModelSpec& model) {
+  const auto table = tensor_table(model);
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < table.size(); ++i) end = std::max(end, at[i] + table[i].length());
+  return end;
+}
+
+PromiseWork::PromiseWork(Napi::Env env, std::function<void()> work, Finish finish, std::vector<Napi::Value> keep,
+                         std::function<void()> always)
+    : Napi::AsyncWorker(env, "timernn"),
+      deferred_(env),
+      work_(std::move(work)),
+      always_(std::move(always)),
+      finish_(std::move(finish)) {
+  Napi::Array held = Napi::Array::New(env, keep.size());
+  for (std::size_t i = 0; i < keep.size(); ++i) held.Set(static_cast<std::uint32_t>(i), keep[i]);
+  keep_ = Napi::Persistent(held.As<Napi::Object>());
+}
+
+void PromiseWork::Execute() {
+  try {
+    work_();
+  } catch (const Error& e) {
+    code_ = e.code();
+    SetError(e.what());
+  } catch (const std::exception& e) {
+    code_ = "ERR_TIMERNN_INTERNAL";
+    SetError(e.what());
+  }
+}
+
+void PromiseWork::OnOK() {
+  if (always_) always_();
+  deferred_.Resolve(finish_(Env()));
+}
+
+void PromiseWork::OnError(const Napi::Error& error) {
+  if (always_) always_();
+  error.Value().Set("code", Napi::String::New(Env(), code_));
+  deferred_.Reject(error.Value());
+}
+
+Napi::Value run_async(Napi::Env env, std::function<void()> work, PromiseWork::Finish finish,
+                      std::vector<Napi::Value> keep, std::function<void()> always) {
+  auto* worker = new PromiseWork(env, std::move(work), std::move(finish), std::move(keep), std::move(always));
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();  // deletes itself when it is done
+  return promise;
+}
+
+}  // namespace timernn::binding

@@ -1,0 +1,150 @@
+// Rounds: the runner of a worker thread, and the control block's words for the main thread.
+#include <memory>
+
+#include "args.h"
+#include "train/runner.h"
+
+namespace timernn::binding {
+namespace {
+
+Control control(const Napi::Value& value) { return Control(ints(value, "control", Control::kWords).data); }
+
+std::vector<float*> float_list(const Napi::Value& value, const char* name, std::size_t count) {
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != count) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE", std::string("Expected ") + name + " to be an array of " + std::to_string(count));
+  }
+  std::vector<float*> out;
+  for (std::uint32_t i = 0; i < count; ++i) out.push_back(floats(value.As<Napi::Array>().Get(i), name).data);
+  return out;
+}
+
+void check_length(const Napi::Value& value, const char* name, std::size_t least) {
+  if (floats(value, name).length < least) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE", std::string("Expected ") + name + " to have at least " + std::to_string(least) +
+                                               " elements, got " + std::to_string(floats(value, name).length));
+  }
+}
+
+RunPlan plan(const Napi::Object& o) {
+  RunPlan out{};
+  out.spec = spec(o.Get("spec"));
+  out.offsets = offsets(o.Get("offsets"), out.spec);
+  const std::size_t least = arena_floats(out.offsets, out.spec);
+  check_length(o.Get("params"), "params", least);
+  const auto params = floats(o.Get("params"), "params");
+  out.params = params.data;
+  out.params_length = params.length;
+  const Napi::Value rows = o.Get("shardRows");
+  if (!rows.IsArray() || rows.As<Napi::Array>().Length() == 0) {
+    fail(o.Env(), "ERR_TIMERNN_SHAPE", "Expected shardRows to be an array of at least one shard");
+  }
+  const auto list = rows.As<Napi::Array>();
+  std::size_t streams = 0;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    out.shard_rows.push_back(size(list.Get(i), "shardRows[]", 1));
+    streams += out.shard_rows.back();
+  }
+  const std::size_t shards = out.shard_rows.size();
+  out.grads = float_list(o.Get("grads"), "grads", shards);
+  out.states = float_list(o.Get("states"), "states", shards);
+  for (std::uint32_t s = 0; s < shards; ++s) {
+    floats(o.Get("grads").As<Napi::Array>().Get(s), "grads[]", params.length);
+    floats(o.Get("states").As<Napi::Array>().Get(s), "states[]", state_floats(out.spec, out.shard_rows[s]));
+  }
+  const auto tokens = uints(o.Get("tokens"), "tokens");
+  out.tokens = tokens.data;
+  out.length = tokens.length;
+  out.stream_starts = uints(o.Get("streamStarts"), "streamStarts", streams).data;
+  out.stream_steps = size(o.Get("streamSteps"), "streamSteps", 1);
+  out.window = size(o.Get("window"), "window", 1);
+  out.control = ints(o.Get("control"), "control", Control::kWords).data;
+  out.scratch = doubles(o.Get("scratch"), "scratch", Runner::scratch_doubles(params.length, shards)).data;
+  return out;
+}
+
+class RunnerWrap : public Napi::ObjectWrap<RunnerWrap> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Runner", {InstanceMethod("run", &RunnerWrap::run)});
+  }
+
+  explicit RunnerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RunnerWrap>(info) {
+    guarded(info.Env(), [&] {
+      if (!info[0].IsObject()) fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected the run to be an object");
+      const Napi::Object o = info[0].As<Napi::Object>();
+      runner_ = std::make_unique<Runner>(plan(o));
+      // The arrays' memory must live as long as the runner: a copy of the list of them, which nobody else can change.
+      Napi::Array keep = Napi::Array::New(info.Env());
+      std::uint32_t n = 0;
+      for (const char* name : {"params", "tokens", "streamStarts", "control", "scratch"}) keep.Set(n++, o.Get(name));
+      for (const char* name : {"grads", "states"}) {
+        const auto list = o.Get(name).As<Napi::Array>();
+        for (std::uint32_t i = 0; i < list.Length(); ++i) keep.Set(n++, list.Get(i));
+      }
+      keep_ = Napi::Persistent(keep.As<Napi::Object>());
+    });
+  }
+
+ private:
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+      if (!info[0].IsObject()) fail(env, "ERR_TIMERNN_OPTION", "Expected the round to be an object");
+      const Napi::Object o = info[0].As<Napi::Object>();
+      const RoundCall call{size(o.Get("rank"), "rank"),         size(o.Get("workers"), "workers", 1),
+                           size(o.Get("from"), "from"),         size(o.Get("to"), "to"),
+                           number(o.Get("learningRate"), "learningRate"), number(o.Get("clip"), "clip")};
+      const RoundResult result = runner_->run(call);
+      Napi::Object out = Napi::Object::New(env), seconds = Napi::Object::New(env);
+      seconds.Set("window", result.seconds.window);
+      seconds.Set("reduce", result.seconds.reduce);
+      seconds.Set("update", result.seconds.update);
+      seconds.Set("wait", result.seconds.wait);
+      out.Set("windows", static_cast<double>(result.windows));
+      out.Set("lossSum", result.loss_sum);
+      out.Set("tokens", static_cast<double>(result.tokens));
+      out.Set("gradientNorm", result.gradient_norm);
+      out.Set("stopped", result.stopped);
+      out.Set("seconds", seconds);
+      return out;
+    });
+  }
+
+  std::unique_ptr<Runner> runner_;
+  Napi::ObjectReference keep_;
+};
+
+Napi::Value control_ints(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(Control::kWords));
+}
+
+Napi::Value scratch_doubles(const Napi::CallbackInfo& info) {
+  const auto count = Runner::scratch_doubles(size(info[0], "paramsLength", 1), size(info[1], "shards", 1));
+  return Napi::Number::New(info.Env(), static_cast<double>(count));
+}
+
+Napi::Value poison(const Napi::CallbackInfo& info) {
+  control(info[0]).poison();
+  return info.Env().Undefined();
+}
+Napi::Value cancel(const Napi::CallbackInfo& info) {
+  control(info[0]).cancel();
+  return info.Env().Undefined();
+}
+Napi::Value reset_control(const Napi::CallbackInfo& info) {
+  control(info[0]).reset();
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void register_train(Napi::Env env, Napi::Object exports) {
+  exports.Set("Runner", RunnerWrap::define(env));
+  exports.Set("controlInts", Napi::Function::New(env, control_ints, "controlInts"));
+  exports.Set("scratchDoubles", Napi::Function::New(env, scratch_doubles, "scratchDoubles"));
+  exports.Set("poison", Napi::Function::New(env, poison, "poison"));
+  exports.Set("cancel", Napi::Function::New(env, cancel, "cancel"));
+  exports.Set("resetControl", Napi::Function::New(env, reset_control, "resetControl"));
+}
+
+}  // namespace timernn::binding

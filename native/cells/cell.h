@@ -1,0 +1,72 @@
+// The contract of a recurrent cell: its tensor table, its state, and forward and backward over one window.
+// Time-major inside: rows of step t are contiguous, T·n rows in all. Adding a cell: one file beside rnn.cpp and one
+// line in registry.cpp.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace timernn {
+
+enum class InitKind { zeros, uniform, orthogonal };
+
+/// How a tensor starts: zeros, U(−bound, bound), or a random orthogonal matrix.
+struct Init {
+  InitKind kind = InitKind::zeros;
+  float bound = 0.0f;
+};
+
+struct TensorInfo {
+  std::string name;
+  std::vector<std::size_t> shape;
+  Init init;
+  std::size_t length() const {
+    std::size_t n = 1;
+    for (std::size_t s : shape) n *= s;
+    return n;
+  }
+};
+
+struct CellDims {
+  std::size_t T, n, D, H;  ///< steps, rows (streams of the shard), input size, hidden size
+};
+
+struct CellForward {
+  float* hs;                   ///< (T+1)·n×H: rows [0, n) are set to the carried h, the rest to the outputs
+  float* state;                ///< in: carried state; out: state after the window (states·n×H, h first)
+  const float* xs;             ///< T·n×D
+  const float* const* params;  ///< the cell's tensors in table order
+  float* ws;                   ///< kept until backward: ws_floats(dims)
+  float* scratch;              ///< scratch_floats(dims)
+  CellDims dims;
+};
+
+struct CellBackward {
+  float* dxs;            ///< T·n×D, overwritten; null where the input needs no gradient
+  float* dstate;         ///< in: gradient that arrives at the state after the window; out: at the carried state
+  float* const* grads;   ///< the cell's gradients in table order, overwritten
+  float* dhs;            ///< T·n×H: in the gradient of the outputs; destroyed
+  const float* hs;       ///< as forward left it
+  const float* xs;
+  const float* const* params;
+  float* ws;
+  float* scratch;
+  CellDims dims;
+};
+
+struct Cell {
+  const char* name;
+  std::size_t states;  ///< state vectors a row: 1 (h), 2 (h and c)
+  std::vector<TensorInfo> (*tensors)(std::size_t D, std::size_t H);
+  std::size_t (*ws_floats)(const CellDims&);
+  std::size_t (*scratch_floats)(const CellDims&);
+  void (*forward)(const CellForward&);
+  void (*backward)(const CellBackward&);
+};
+
+/// The cell of that name, or null.
+const Cell* find_cell(const std::string& name);
+std::vector<std::string> cell_names();
+
+}  // namespace timernn

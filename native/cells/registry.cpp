@@ -1,0 +1,25 @@
+// The registry of cells: one declaration and one line each.
+#include "cell.h"
+
+namespace timernn {
+
+extern const Cell rnn_cell;
+
+namespace {
+constexpr const Cell* kCells[] = {&rnn_cell};
+}
+
+const Cell* find_cell(const std::string& name) {
+  for (const Cell* cell : kCells) {
+    if (name == cell->name) return cell;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> cell_names() {
+  std::vector<std::string> names;
+  for (const Cell* cell : kCells) names.emplace_back(cell->name);
+  return names;
+}
+
+}  // namespace timernn

@@ -1,0 +1,292 @@
+// The kernels, written once on GCC/Clang vector types. Each kernels_<isa>.cpp defines TIMERNN_ISA_NAME and
+// TIMERNN_VECTOR_BYTES, is compiled with that set's flags, and includes this file.
+// Includes no standard templates: an inline function compiled here with AVX-512 could otherwise be the copy
+// that the linker keeps for everybody.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels.h"
+
+namespace timernn {
+namespace {
+
+constexpr std::size_t kLanes = TIMERNN_VECTOR_BYTES / sizeof(float);
+typedef float Vf __attribute__((vector_size(TIMERNN_VECTOR_BYTES)));
+typedef std::int32_t Vi __attribute__((vector_size(TIMERNN_VECTOR_BYTES)));
+
+inline Vf load(const float* p) {
+  Vf v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store(float* p, Vf v) { __builtin_memcpy(p, &v, sizeof v); }
+inline Vf splat(float x) { return Vf{} + x; }
+inline Vf load_part(const float* p, std::size_t n, float fill) {
+  Vf v = splat(fill);
+  __builtin_memcpy(&v, p, n * sizeof(float));
+  return v;
+}
+inline void store_part(float* p, Vf v, std::size_t n) { __builtin_memcpy(p, &v, n * sizeof(float)); }
+inline Vf max(Vf a, Vf b) { return a > b ? a : b; }
+inline Vf min(Vf a, Vf b) { return a < b ? a : b; }
+inline Vi bits(Vf v) {
+  Vi i;
+  __builtin_memcpy(&i, &v, sizeof i);
+  return i;
+}
+inline Vf from_bits(Vi i) {
+  Vf v;
+  __builtin_memcpy(&v, &i, sizeof v);
+  return v;
+}
+
+// exp(x) = 2^k · exp(r), k = round(x / ln 2), |r| ≤ ln(2)/2. A NaN stays a NaN: the clamps keep their second
+// argument where the comparison fails.
+inline Vf vexp(Vf x) {
+  x = x < splat(-87.33f) ? splat(-87.33f) : x;
+  x = x > splat(88.37f) ? splat(88.37f) : x;
+  const Vf magic = splat(12582912.0f);  // 1.5 · 2^23: adding it rounds to an integer held in the low mantissa bits
+  const Vf shifted = x * 1.44269504088896341f + magic;
+  const Vf k = shifted - magic;
+  Vf r = x - k * 0.693359375f;
+  r = r - k * -2.12194440e-4f;
+  Vf p = splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  return from_bits(bits(p) + ((bits(shifted) - bits(magic)) << 23));
+}
+
+// |x| < 0.625: odd polynomial. Above: 1 − 2 / (exp(2|x|) + 1), with the sign put back. A NaN takes the polynomial.
+inline Vf vtanh(Vf x) {
+  const Vi sign = bits(x) & static_cast<std::int32_t>(0x80000000u);
+  const Vf a = from_bits(bits(x) & 0x7fffffff);
+  const Vf z = x * x;
+  Vf p = splat(-5.70498872745e-3f);
+  p = p * z + 2.06390887954e-2f;
+  p = p * z - 5.37397155531e-2f;
+  p = p * z + 1.33314422036e-1f;
+  p = p * z - 3.33332819422e-1f;
+  p = p * z * x + x;
+  const Vf e = vexp(min(a, splat(10.0f)) * 2.0f);
+  const Vf big = 1.0f - 2.0f / (e + 1.0f);
+  return a >= splat(0.625f) ? from_bits(bits(big) | sign) : p;
+}
+
+// Runs f over n floats of x, vector by vector; the tail goes through a padded vector.
+template <typename F>
+inline void map(float* x, std::size_t n, F f) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(x + i, f(load(x + i)));
+  if (i < n) store_part(x + i, f(load_part(x + i, n - i, 0.0f)), n - i);
+}
+
+void tanh_inplace(float* x, std::size_t n) { map(x, n, vtanh); }
+void exp_inplace(float* x, std::size_t n) { map(x, n, vexp); }
+
+void tanh_backward(float* dt, const float* dh, const float* h, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Vf v = load(h + i);
+    store(dt + i, (load(dt + i) + load(dh + i)) * (1.0f - v * v));
+  }
+  for (; i < n; ++i) dt[i] = (dt[i] + dh[i]) * (1.0f - h[i] * h[i]);
+}
+
+void add(float* y, const float* x, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, load(y + i) + load(x + i));
+  for (; i < n; ++i) y[i] += x[i];
+}
+
+void subtract_scaled(float* p, const float* g, float a, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(p + i, load(p + i) - load(g + i) * a);
+  for (; i < n; ++i) p[i] -= a * g[i];
+}
+
+void column_sums(float* out, const float* x, std::size_t m, std::size_t n, bool accumulate) {
+  std::size_t c = 0;
+  for (; c + kLanes <= n; c += kLanes) {
+    Vf sum = accumulate ? load(out + c) : splat(0.0f);
+    for (std::size_t r = 0; r < m; ++r) sum += load(x + r * n + c);
+    store(out + c, sum);
+  }
+  for (; c < n; ++c) {
+    float sum = accumulate ? out[c] : 0.0f;
+    for (std::size_t r = 0; r < m; ++r) sum += x[r * n + c];
+    out[c] = sum;
+  }
+}
+
+double lane_sum(Vf v) {
+  double sum = 0.0;
+  for (std::size_t l = 0; l < kLanes; ++l) sum += static_cast<double>(v[l]);
+  return sum;
+}
+
+double sum_and_square(float* out, const float* const* parts, std::size_t count, std::size_t n) {
+  double total = 0.0;
+  std::size_t i = 0;
+  while (i + kLanes <= n) {
+    // Squares are added up in float for a short run only, then in double: the norm of millions of numbers stays exact.
+    const std::size_t stop = n - i > 64 * kLanes ? i + 64 * kLanes : n;
+    Vf squares{};
+    for (; i + kLanes <= stop; i += kLanes) {
+      Vf sum = load(parts[0] + i);
+      for (std::size_t s = 1; s < count; ++s) sum += load(parts[s] + i);
+      store(out + i, sum);
+      squares += sum * sum;
+    }
+    total += lane_sum(squares);
+  }
+  for (; i < n; ++i) {
+    float sum = parts[0][i];
+    for (std::size_t s = 1; s < count; ++s) sum += parts[s][i];
+    out[i] = sum;
+    total += static_cast<double>(sum) * static_cast<double>(sum);
+  }
+  return total;
+}
+
+// Four rows of W at a time, so that y is loaded and stored once for four multiply-adds.
+void gemv(float* y, const float* x, const float* W, std::size_t k, std::size_t n, std::size_t ld) {
+  std::size_t r = 0;
+  for (; r + 4 <= k; r += 4) {
+    const float* w0 = W + r * ld;
+    const float *w1 = w0 + ld, *w2 = w1 + ld, *w3 = w2 + ld;
+    const float x0 = x[r], x1 = x[r + 1], x2 = x[r + 2], x3 = x[r + 3];
+    std::size_t c = 0;
+    for (; c + kLanes <= n; c += kLanes) {
+      Vf sum = load(y + c) + load(w0 + c) * x0;
+      sum += load(w1 + c) * x1;
+      sum += load(w2 + c) * x2;
+      sum += load(w3 + c) * x3;
+      store(y + c, sum);
+    }
+    for (; c < n; ++c) y[c] += w0[c] * x0 + w1[c] * x1 + w2[c] * x2 + w3[c] * x3;
+  }
+  for (; r < k; ++r) {
+    const float* w = W + r * ld;
+    std::size_t c = 0;
+    for (; c + kLanes <= n; c += kLanes) store(y + c, load(y + c) + load(w + c) * x[r]);
+    for (; c < n; ++c) y[c] += w[c] * x[r];
+  }
+}
+
+void gemv_t(float* y, const float* x, const float* W, std::size_t n, std::size_t k, std::size_t ld) {
+  for (std::size_t r = 0; r < n; ++r) {
+    const float* w = W + r * ld;
+    Vf a{}, b{};
+    std::size_t c = 0;
+    for (; c + 2 * kLanes <= k; c += 2 * kLanes) {
+      a += load(w + c) * load(x + c);
+      b += load(w + c + kLanes) * load(x + c + kLanes);
+    }
+    double sum = lane_sum(a + b);
+    for (; c < k; ++c) sum += static_cast<double>(w[c]) * static_cast<double>(x[c]);
+    y[r] += static_cast<float>(sum);
+  }
+}
+
+inline Vf biased(const float* x, const float* bias, std::size_t i) {
+  return bias == nullptr ? load(x + i) : load(x + i) + load(bias + i);
+}
+
+float row_max(const float* x, const float* bias, std::size_t n) {
+  Vf best = splat(-3.402823466e+38f);
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) best = max(biased(x, bias, i), best);
+  float top = best[0];
+  for (std::size_t l = 1; l < kLanes; ++l) top = best[l] > top ? best[l] : top;
+  for (; i < n; ++i) {
+    const float v = bias == nullptr ? x[i] : x[i] + bias[i];
+    top = v > top ? v : top;
+  }
+  return top;
+}
+
+// x = exp(x + bias − top); returns the sum.
+double row_exp(float* x, const float* bias, std::size_t n, float top) {
+  Vf a{}, b{};
+  double total = 0.0;
+  std::size_t i = 0;
+  while (i + 2 * kLanes <= n) {
+    const std::size_t stop = n - i > 256 * kLanes ? i + 256 * kLanes : n;
+    a = b = Vf{};
+    for (; i + 2 * kLanes <= stop; i += 2 * kLanes) {
+      const Vf u = vexp(biased(x, bias, i) - top), v = vexp(biased(x, bias, i + kLanes) - top);
+      store(x + i, u);
+      store(x + i + kLanes, v);
+      a += u;
+      b += v;
+    }
+    total += lane_sum(a + b);
+  }
+  for (; i < n; i += kLanes) {
+    const std::size_t m = n - i < kLanes ? n - i : kLanes;
+    Vf z = load_part(x + i, m, 0.0f);
+    if (bias != nullptr) z += load_part(bias + i, m, 0.0f);
+    const Vf e = vexp(z - top);
+    store_part(x + i, e, m);
+    for (std::size_t l = 0; l < m; ++l) total += static_cast<double>(e[l]);
+  }
+  return total;
+}
+
+void scale_row(float* x, std::size_t n, float a) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(x + i, load(x + i) * a);
+  for (; i < n; ++i) x[i] *= a;
+}
+
+float softmax_cross_entropy(float* x, const float* bias, std::size_t n, std::size_t target, float scale, bool gradient) {
+  const float top = row_max(x, bias, n);
+  const float z = x[target] + (bias == nullptr ? 0.0f : bias[target]);
+  const double sum = row_exp(x, bias, n, top);
+  // The difference is taken before the logarithm's rounding, so a confident row keeps a small, exact loss.
+  const double loss = __builtin_log(sum) + (static_cast<double>(top) - static_cast<double>(z));
+  if (gradient) {
+    scale_row(x, n, static_cast<float>(static_cast<double>(scale) / sum));
+    x[target] -= scale;
+  }
+  return static_cast<float>(loss);
+}
+
+void softmax(float* x, std::size_t n) {
+  const float top = row_max(x, nullptr, n);
+  const double sum = row_exp(x, nullptr, n, top);
+  scale_row(x, n, static_cast<float>(1.0 / sum));
+}
+
+// Twelve chains hide the latency of two FMA pipes on every CPU we know of.
+double fma_probe(std::uint64_t iterations, float* sink) {
+  Vf a[12];
+  for (std::size_t i = 0; i < 12; ++i) a[i] = splat(static_cast<float>(i) + sink[0]);
+  const Vf m = splat(0.999f + sink[0] * 1e-9f), c = splat(1e-3f);
+  for (std::uint64_t it = 0; it < iterations; ++it) {
+#pragma GCC unroll 12
+    for (std::size_t i = 0; i < 12; ++i) {
+      a[i] = a[i] * m + c;
+      asm volatile("" : "+x"(a[i]));
+    }
+  }
+  Vf sum{};
+  for (std::size_t i = 0; i < 12; ++i) sum += a[i];
+  sink[0] = static_cast<float>(lane_sum(sum)) * 1e-30f;
+  return static_cast<double>(iterations) * 12.0 * static_cast<double>(kLanes) * 2.0;
+}
+
+}  // namespace
+
+extern const Kernels TIMERNN_TABLE;
+const Kernels TIMERNN_TABLE = {
+    TIMERNN_ISA_NAME, tanh_inplace, exp_inplace,           tanh_backward, add,      subtract_scaled, column_sums,
+    sum_and_square,   gemv,         gemv_t,                softmax_cross_entropy,   softmax,         fma_probe,
+};
+
+}  // namespace timernn

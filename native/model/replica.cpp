@@ -1,0 +1,132 @@
+// Gather → layers forward → head → layers backward → scatter; see replica.h.
+#include "replica.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "../core/error.h"
+#include "../layers/embedding.h"
+#include "../losses/softmax_head.h"
+
+namespace timernn {
+
+Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window, bool trainable)
+    : spec_(std::move(spec)), offsets_(std::move(offsets)), rows_(rows), window_(window), trainable_(trainable) {
+  const std::size_t steps = rows * window;
+  std::size_t index = 1, widest = spec_.embedding, scratch = 0, dstate = 0;
+  for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
+    const LayerSpec& layer = spec_.layers[l];
+    const CellDims d{window, rows, spec_.input_size(l), layer.size};
+    first_.push_back(index);
+    index += layer.cell->tensors(d.D, d.H).size();
+    hs_.emplace_back((window + 1) * rows * layer.size);
+    ws_.emplace_back(layer.cell->ws_floats(d));
+    scratch = std::max(scratch, layer.cell->scratch_floats(d));
+    widest = std::max(widest, layer.size);
+    dstate = std::max(dstate, layer.cell->states * rows * layer.size);
+  }
+  first_.push_back(index);
+  targets_.resize(steps);
+  inputs_.resize(steps);
+  params_.resize(offsets_.size());
+  grads_.resize(offsets_.size());
+  embedded_ = Buffer(steps * spec_.embedding);
+  scratch_ = Buffer(scratch);
+  logits_ = Buffer(head_block_rows({steps, spec_.output_size(), spec_.vocabulary}) * spec_.vocabulary);
+  if (!trainable) return;
+  dstate_ = Buffer(dstate);
+  da_ = Buffer(steps * widest);
+  db_ = Buffer(steps * widest);
+}
+
+std::size_t Replica::workspace_bytes() const {
+  std::size_t floats = embedded_.size() + scratch_.size() + logits_.size() + dstate_.size() + da_.size() + db_.size();
+  for (const Buffer& b : hs_) floats += b.size();
+  for (const Buffer& b : ws_) floats += b.size();
+  return floats * sizeof(float) + (targets_.size() + inputs_.size()) * sizeof(std::uint32_t);
+}
+
+CellDims Replica::dims(std::size_t layer, const WindowInput& in) const {
+  return {in.steps, in.rows, spec_.input_size(layer), spec_.layers[layer].size};
+}
+
+const float* Replica::input_of(std::size_t layer, const WindowInput& in) const {
+  // The first n rows of hs are the carried state; a layer's outputs start after them.
+  return layer == 0 ? embedded_.data() : hs_[layer - 1].data() + in.rows * spec_.layers[layer - 1].size;
+}
+
+void Replica::gather(const float* params, const WindowInput& in) {
+  const EmbeddingDims d{spec_.vocabulary, spec_.embedding};
+  for (std::size_t r = 0; r < in.rows; ++r) {
+    const std::size_t at = static_cast<std::size_t>(in.starts[r]) + in.shift;
+    if (at + in.steps >= in.length) {
+      throw Error("ERR_TIMERNN_CORPUS", "Expected " + std::to_string(in.steps + 1) + " tokens from position " +
+                                            std::to_string(at) + ", got a corpus of " + std::to_string(in.length));
+    }
+    for (std::size_t t = 0; t < in.steps; ++t) {
+      const std::uint32_t token = in.tokens[at + t], target = in.tokens[at + t + 1];
+      if (target >= spec_.vocabulary || token >= spec_.vocabulary) {
+        const bool input = token >= spec_.vocabulary;
+        throw Error("ERR_TIMERNN_TOKEN", "Expected tokens below the vocabulary size " +
+                                             std::to_string(spec_.vocabulary) + ", got " +
+                                             std::to_string(input ? token : target) + " at position " +
+                                             std::to_string(at + t + (input ? 0 : 1)));
+      }
+      const std::size_t row = t * in.rows + r;
+      inputs_[row] = token;
+      targets_[row] = target;
+      embedding_row(embedded_.data() + row * d.D, params, token, d);
+    }
+  }
+}
+
+void Replica::forward_layers(float* state, const float* params, const WindowInput& in) {
+  for (std::size_t i = 0; i < offsets_.size(); ++i) params_[i] = params + offsets_[i];
+  gather(params_[0], in);
+  for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
+    const LayerSpec& layer = spec_.layers[l];
+    layer.cell->forward({hs_[l].data(), state, input_of(l, in), &params_[first_[l]], ws_[l].data(), scratch_.data(),
+                         dims(l, in)});
+    state += layer.cell->states * in.rows * layer.size;
+  }
+}
+
+double Replica::forward_window(float* state, const float* params, const WindowInput& in) {
+  forward_layers(state, params, in);
+  const std::size_t out = first_.back(), last = spec_.layers.size();
+  return head_forward({input_of(last, in), params_[out], params_[out + 1], targets_.data(), logits_.data(),
+                       {in.rows * in.steps, spec_.output_size(), spec_.vocabulary}});
+}
+
+double Replica::train_window(float* grads, float* state, const float* params, const WindowInput& in, float scale) {
+  if (!trainable_) throw Error("ERR_TIMERNN_STATE", "Expected a trainable replica, got one built for inference");
+  forward_layers(state, params, in);
+  for (std::size_t i = 0; i < offsets_.size(); ++i) grads_[i] = grads + offsets_[i];
+  const std::size_t out = first_.back(), last = spec_.layers.size();
+  const double loss = head_forward_backward(
+      {input_of(last, in), params_[out], params_[out + 1], targets_.data(), logits_.data(),
+       {in.rows * in.steps, spec_.output_size(), spec_.vocabulary}},
+      {da_.data(), grads_[out], grads_[out + 1], scale});
+  backward_layers(in);
+  return loss;
+}
+
+void Replica::backward_layers(const WindowInput& in) {
+  float *dhs = da_.data(), *dxs = db_.data();
+  for (std::size_t l = spec_.layers.size(); l-- > 0;) {
+    const LayerSpec& layer = spec_.layers[l];
+    // Truncated BPTT: no gradient comes back from the next window.
+    std::memset(dstate_.data(), 0, layer.cell->states * in.rows * layer.size * sizeof(float));
+    layer.cell->backward({dxs, dstate_.data(), &grads_[first_[l]], dhs, hs_[l].data(), input_of(l, in),
+                          &params_[first_[l]], ws_[l].data(), scratch_.data(), dims(l, in)});
+    std::swap(dhs, dxs);
+  }
+  const EmbeddingDims d{spec_.vocabulary, spec_.embedding};
+  std::memset(grads_[0], 0, d.V * d.D * sizeof(float));
+  for (std::size_t row = 0; row < in.rows * in.steps; ++row) {
+    embedding_row_backward(grads_[0], dhs + row * d.D, inputs_[row], d);
+  }
+}
+
+}  // namespace timernn

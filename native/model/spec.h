@@ -1,0 +1,35 @@
+// The model spec in native form, its tensor table, and its initialisation.
+// Refuses to do: offsets. Where a tensor lies in an arena is decided in one place only, src/memory/.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "../cells/cell.h"
+
+namespace timernn {
+
+struct LayerSpec {
+  const Cell* cell;
+  std::size_t size;
+};
+
+struct ModelSpec {
+  std::size_t vocabulary = 0, embedding = 0;
+  std::vector<LayerSpec> layers;
+
+  std::size_t input_size(std::size_t layer) const { return layer == 0 ? embedding : layers[layer - 1].size; }
+  std::size_t output_size() const { return layers.back().size; }
+};
+
+/// All tensors in arena order: embedding.W, layers.i.<cell's tensors>, output.W, output.b.
+std::vector<TensorInfo> tensor_table(const ModelSpec& spec);
+/// Floats of state for n rows: for each layer, states·n×H.
+std::size_t state_floats(const ModelSpec& spec, std::size_t n);
+
+/// Fills one tensor; the numbers are addressed by (seed, stream).
+void initialise_tensor(float* out, const TensorInfo& info, std::uint64_t seed, std::uint64_t stream);
+/// Fills a whole arena; offsets in table order. Stream = position in the table.
+void initialise(float* params, const std::vector<std::size_t>& offsets, const ModelSpec& spec, std::uint64_t seed);
+
+}  // namespace timernn

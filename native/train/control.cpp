@@ -1,0 +1,93 @@
+// Spin, then sleep; see control.h.
+#include "control.h"
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "../core/error.h"
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <climits>
+#endif
+
+namespace timernn {
+
+namespace {
+using Atomic = std::atomic_ref<std::int32_t>;
+
+inline void relax() {
+#if defined(__x86_64__) || defined(_M_X64)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Sleeps while *word == seen, at most 50 ms: a wake that was missed for any reason costs that much and no more.
+void sleep_on(std::int32_t* word, std::int32_t seen) {
+#if defined(__linux__)
+  const timespec limit{0, 50'000'000};
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &limit, nullptr, 0);
+#else
+  if (Atomic(*word).load() == seen) std::this_thread::sleep_for(std::chrono::microseconds(50));
+#endif
+}
+
+void wake_all(std::int32_t* word) {
+#if defined(__linux__)
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+#else
+  (void)word;
+#endif
+}
+
+int spin_budget(std::int32_t workers) {
+  // With more ranks than cores, spinning only keeps the late ones from running.
+  return static_cast<unsigned>(workers) > std::thread::hardware_concurrency() ? 16 : 8192;
+}
+}  // namespace
+
+void Control::barrier(std::int32_t workers) const {
+  Atomic generation(words_[kGeneration]), arrived(words_[kArrived]), sleepers(words_[kSleepers]);
+  const std::int32_t seen = generation.load();
+  if (!poisoned()) {
+    if (arrived.fetch_add(1) + 1 == workers) {
+      arrived.store(0);
+      generation.store(seen + 1);
+      if (sleepers.load() > 0) wake_all(&words_[kGeneration]);
+      return;
+    }
+    for (int i = spin_budget(workers); i > 0 && generation.load(std::memory_order_acquire) == seen; --i) relax();
+    while (generation.load() == seen && !poisoned()) {
+      sleepers.fetch_add(1);
+      sleep_on(&words_[kGeneration], seen);
+      sleepers.fetch_sub(1);
+    }
+  }
+  if (poisoned()) throw Error("ERR_TIMERNN_WORKER", "Stopped because another worker of this run failed");
+}
+
+void Control::poison() const {
+  Atomic(words_[kPoison]).store(1);
+  // The generation moves too, so that a rank about to sleep on it does not.
+  Atomic(words_[kGeneration]).fetch_add(1);
+  wake_all(&words_[kGeneration]);
+}
+
+bool Control::poisoned() const { return Atomic(words_[kPoison]).load() != 0; }
+void Control::cancel() const { Atomic(words_[kCancel]).store(1); }
+bool Control::cancel_requested() const { return Atomic(words_[kCancel]).load() != 0; }
+void Control::decide_stop(bool stop) const { Atomic(words_[kStop]).store(stop ? 1 : 0); }
+bool Control::stop_decided() const { return Atomic(words_[kStop]).load() != 0; }
+
+void Control::reset() const {
+  for (std::size_t i = 0; i < kWords; ++i) Atomic(words_[i]).store(0);
+}
+
+}  // namespace timernn

@@ -1,0 +1,74 @@
+// A round: windows [from, to) in lockstep over all ranks of a run, without coming back to JavaScript.
+//
+//   per window:  gradients of my shards │ barrier │ reduce my range, square it │ barrier │ clip, update my range │ barrier
+//
+// Refuses to do: choosing windows, learning rates or shards; those come with the call and the plan.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "../model/replica.h"
+#include "control.h"
+
+namespace timernn {
+
+/// The shared memory of a run. Every rank holds an equal copy of this description.
+struct RunPlan {
+  ModelSpec spec;
+  std::vector<std::size_t> offsets;
+  float* params;
+  std::size_t params_length;
+  std::vector<float*> grads;             ///< an arena a shard
+  std::vector<float*> states;            ///< a state a shard
+  std::vector<std::size_t> shard_rows;   ///< streams of each shard, in stream order
+  const std::uint32_t* tokens;
+  std::size_t length;
+  const std::uint32_t* stream_starts;    ///< one a stream
+  std::size_t stream_steps, window;
+  std::int32_t* control;
+  double* scratch;                       ///< scratch_doubles(): a loss a shard, then a square a chunk
+};
+
+struct RoundCall {
+  std::size_t rank, workers, from, to;
+  double learning_rate, clip;
+};
+
+struct RoundSeconds {
+  double window = 0.0, reduce = 0.0, update = 0.0, wait = 0.0;
+};
+
+struct RoundResult {
+  std::size_t windows = 0;
+  double loss_sum = 0.0;
+  std::size_t tokens = 0;
+  double gradient_norm = 0.0;
+  bool stopped = false;
+  RoundSeconds seconds;
+};
+
+class Runner {
+ public:
+  explicit Runner(RunPlan plan);
+  static std::size_t scratch_doubles(std::size_t params_length, std::size_t shards);
+
+  /// Blocks until the windows are done, the run is cancelled, or a rank fails (throws the cause, or
+  /// ERR_TIMERNN_WORKER where another rank had it). ERR_TIMERNN_DIVERGED leaves the parameters as they were before
+  /// the window whose gradient was not finite.
+  RoundResult run(const RoundCall& call);
+
+ private:
+  void compute_shards(const RoundCall& call, std::size_t window, std::size_t steps);
+  void reduce(const RoundCall& call);
+  void update(const RoundCall& call, double norm);
+  void run_window(const RoundCall& call, std::size_t window, RoundResult& result);
+
+  RunPlan plan_;
+  std::size_t streams_;
+  std::vector<std::size_t> first_stream_;  ///< of each shard
+  Replica replica_;
+  Control control_;
+};
+
+}  // namespace timernn
