@@ -1,9 +1,12 @@
 /** What the check scripts share: running a program, and counting checks into one last line. */
 import { spawn } from 'node:child_process';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** A development tool of the checkout, by its command name. */
+export const tool = (name) => join(root, 'node_modules', '.bin', name);
 
 /** The one shape of a summary line, e.g. `12 passed, 0 failed, 1 skipped`; .ci/run reads it. */
 export function summary({ passed, failed, skipped = 0 }) {

@@ -16,9 +16,9 @@ mkdir -p "$stamps"
 
 # Runs a command quietly; shows everything it printed when it fails.
 quietly() {
-  local log="$stamps/last.log"
-  if "$@" >"$log" 2>&1 </dev/null; then return 0; fi
-  local status=$?
+  local log="$stamps/last.log" status=0
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  [[ $status -ne 0 ]] || return 0
   echo "This failed: $*" >&2
   cat "$log" >&2
   return "$status"

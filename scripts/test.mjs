@@ -5,14 +5,11 @@
  *   node scripts/test.mjs [AVA arguments]     with arguments only AVA runs, e.g. test/data/corpus.test.ts
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { dropForeignCache } from './build-native.mjs';
-import { root, run, summary } from './checks.mjs';
+import { root, run, summary, tool } from './checks.mjs';
 import { createTapReader } from './tap.mjs';
-
-const require = createRequire(import.meta.url);
 
 /** A step that only has to succeed; on failure its output is shown. */
 async function step(title, command, args) {
@@ -53,14 +50,12 @@ async function runNativeTests() {
 }
 
 async function runTypeScriptTests(args) {
-  const tsc = require.resolve('typescript/bin/tsc');
-  if (!(await step('Compiling the TypeScript tests…', process.execPath, [tsc, '-p', 'test/tsconfig.json']))) {
+  if (!(await step('Compiling the TypeScript tests…', tool('tsc'), ['-p', 'test/tsconfig.json']))) {
     return { passed: 0, failed: 1 };
   }
   console.log('Running the TypeScript tests…');
-  const ava = join(dirname(require.resolve('ava/package.json')), 'entrypoints', 'cli.mjs');
   const reader = createTapReader((line) => console.log(line));
-  const result = await run(process.execPath, [ava, '--tap', ...args], { onLine: reader.line });
+  const result = await run(tool('ava'), ['--tap', ...args], { onLine: reader.line });
   return settle('ava', reader.counts(), result);
 }
 
