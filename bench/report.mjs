@@ -60,7 +60,7 @@ export function resultFile({ date, cpu }) {
 
 /** Columns as wide as their longest cell, numbers to the right. */
 function table(head, rows) {
-  const all = [head, ...rows].map((row) => row.map((cell) => String(cell ?? '–')));
+  const all = [head, ...rows].map((row) => Array.from(row, (cell) => String(cell ?? '–')));
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)));
   const line = (row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
   return [line(all[0]), widths.map((width) => '-'.repeat(width)).join('  '), ...all.slice(1).map(line)].join('\n');
@@ -71,22 +71,38 @@ function tokens(rate) {
   return rate < 1000 ? rate.toFixed(0) : `${(rate / 1000).toFixed(rate < 100_000 ? 1 : 0)}k`;
 }
 
-function speedRow({ workload, threads, sides }, peer) {
+const OWN_COLUMNS = ['', 'threads', 'timernn', 'low–high', 'GFLOP/s', 'of FMA peak'];
+
+const spread = ({ lowest, highest }) => `${tokens(lowest)}–${tokens(highest)}`;
+
+function ownCells({ workload, threads, sides }) {
+  const own = sides.find(({ name }) => name === 'timernn');
+  const cells = [workload.name, threads];
+  if (own === undefined) return [...cells, ...Array(OWN_COLUMNS.length - cells.length)];
+  const share = `${(own.shareOfPeak * 100).toFixed(0)} %`;
+  return [...cells, tokens(own.tokensPerSecond), spread(own), own.gflops.toFixed(1), share];
+}
+
+function peerCells({ sides }, peer) {
   const own = sides.find(({ name }) => name === 'timernn');
   const other = sides.find(({ name }) => name === peer);
-  return [
-    workload.name,
-    threads,
-    tokens(own?.tokensPerSecond),
-    own && `${tokens(own.lowest)}–${tokens(own.highest)}`,
-    own?.gflops.toFixed(1),
-    own && `${(own.shareOfPeak * 100).toFixed(0)} %`,
-    tokens(other?.tokensPerSecond),
-    other && `${tokens(other.lowest)}–${tokens(other.highest)}`,
-    own && other && (own.tokensPerSecond / other.tokensPerSecond).toFixed(2),
-    typeof other?.stock === 'number' ? tokens(other.stock) : undefined,
-    other?.chosen,
-  ];
+  if (other === undefined) return Array(5);
+  const ratio = own && (own.tokensPerSecond / other.tokensPerSecond).toFixed(2);
+  const stock = typeof other.stock === 'number' ? tokens(other.stock) : undefined;
+  return [tokens(other.tokensPerSecond), spread(other), ratio, stock, other.chosen];
+}
+
+/** One table for each peer that took part; our side alone where none did. */
+function speedTables(results) {
+  const names = new Set(results.flatMap(({ sides }) => sides.map(({ name }) => name)));
+  names.delete('timernn');
+  if (names.size === 0) return [`Tokens/s, medians\n\n${table(OWN_COLUMNS, results.map(ownCells))}`];
+  return [...names].map((peer) => {
+    const head = [...OWN_COLUMNS, peer, 'low–high', 'ratio', 'stock', 'variant'];
+    const rows = results.map((result) => [...ownCells(result), ...peerCells(result, peer)]);
+    const what = `Tokens/s, medians (ratio = timernn / ${peer}'s fastest variant; stock = its plain modules)`;
+    return `${what}\n\n${table(head, rows)}`;
+  });
 }
 
 function serviceRow({ workload, threads, sides }) {
@@ -98,27 +114,7 @@ function serviceRow({ workload, threads, sides }) {
 }
 
 export function printTables(results, absent) {
-  const names = new Set(results.flatMap(({ sides }) => sides.map(({ name }) => name)));
-  names.delete('timernn');
-  for (const peer of names.size > 0 ? names : ['no peer']) {
-    const head = [
-      '',
-      'threads',
-      'timernn',
-      'low–high',
-      'GFLOP/s',
-      'of FMA peak',
-      peer,
-      'low–high',
-      'ratio',
-      'stock',
-      'variant',
-    ];
-    const rows = results.map((result) => speedRow(result, peer));
-    console.log(
-      `\nTokens/s, medians (ratio = timernn / ${peer}'s fastest variant; stock = its plain modules)\n\n${table(head, rows)}`,
-    );
-  }
+  for (const text of speedTables(results)) console.log(`\n${text}`);
   const service = results.flatMap(serviceRow);
   if (service.length > 0) {
     const head = ['', 'workers', 'p50', 'p99', 'max', 'peak RSS'];

@@ -58,17 +58,17 @@ async function startPeers(workload, threads, options, absent) {
   for (const peer of options.peers) {
     if (absent.has(peer.name)) continue;
     const side = peer.start(workload, threads, options);
+    // A peer that does not start is missed everywhere; one that fails on a workload is missed there.
+    let missed = peer.name;
     try {
       const { version, python } = await side.next();
-      const tuning = await side.ask({
-        cmd: 'tune',
-        seconds: Math.min(0.7, options.seconds),
-        compileLimit: options.compileLimit,
-      });
+      missed = `${peer.name} on ${workload.name} × ${threads}`;
+      const seconds = Math.min(0.7, options.seconds);
+      const tuning = await side.ask({ cmd: 'tune', seconds, compileLimit: options.compileLimit });
       started.push({ name: peer.name, version: `${version} (Python ${python})`, side, ...tuning, turns: [] });
     } catch (error) {
-      absent.set(peer.name, error.message);
-      console.error(`${peer.name} is left out: ${error.message}`);
+      absent.set(missed, error.message);
+      console.error(`${missed} is left out: ${error.message}`);
       await side.close();
     }
   }
