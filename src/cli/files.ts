@@ -1,0 +1,44 @@
+/**
+ * Checks before a long run that its results will find a place.
+ * Refuses to do: writing them (see `checkpoint/atomic-write.ts`).
+ */
+import { open, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { TimeRNNError } from '../errors.js';
+
+const reason = (error: unknown): string => {
+  const code = (error as NodeJS.ErrnoException).code;
+  const known: Record<string, string> = {
+    ENOENT: 'it does not exist',
+    ENOTDIR: 'a part of it is a file, not a folder',
+    EACCES: 'permission is denied',
+    EPERM: 'permission is denied',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'the disk is full',
+  };
+  return known[code ?? ''] ?? (error as Error).message;
+};
+
+/**
+ * Proves that a file can be written where `path` says, by writing an empty one beside it: permissions alone do not
+ * tell (root, read-only mounts, full disks).
+ *
+ * @throws ERR_TIMERNN_FILE that names the option
+ */
+export async function checkWritable(optionName: string, path: string): Promise<void> {
+  const refuse = (what: string, why: string, cause?: unknown): never => {
+    throw new TimeRNNError('ERR_TIMERNN_FILE', `${optionName}: cannot write ${what}: ${why}`, { cause });
+  };
+  const existing = await stat(path).catch(() => undefined);
+  if (existing?.isDirectory()) refuse(path, 'it is a folder; name a file');
+  const folder = dirname(resolve(path));
+  const probe = join(folder, `.timernn-${process.pid}.probe`);
+  try {
+    const handle = await open(probe, 'w');
+    await handle.close();
+  } catch (error) {
+    refuse(`into the folder ${folder}`, reason(error), error);
+  } finally {
+    await rm(probe, { force: true }).catch(() => undefined);
+  }
+}

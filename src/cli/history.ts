@@ -1,0 +1,58 @@
+/** What a training run has shown so far: the source of its summary lines, its time estimate and its report. */
+import type { TrainProgress } from '../models/types.js';
+import type { ReportEpoch, ReportRound } from '../report/types.js';
+import { shareDone } from './progress-line.js';
+
+/** Collects progress reports. Times are training times: evaluation, samples and saving do not count. */
+export class History {
+  readonly rounds: ReportRound[] = [];
+  readonly epochs: ReportEpoch[] = [];
+  /** Epochs whose last window is done. */
+  epochsDone = 0;
+  /** Seconds of training, all epochs. */
+  seconds = 0;
+  #last: TrainProgress | undefined;
+  #tokensAtEpoch = 0;
+  #secondsAtEpoch = 0;
+
+  /** The latest report. */
+  get last(): TrainProgress | undefined {
+    return this.#last;
+  }
+
+  add(progress: TrainProgress): void {
+    const fresh = progress.tokens - (this.#last?.tokens ?? 0);
+    if (progress.tokensPerSecond > 0) this.seconds += fresh / progress.tokensPerSecond;
+    const { tokens, loss, tokensPerSecond, gradientNorm } = progress;
+    this.rounds.push({ tokens, loss, tokensPerSecond, gradientNorm });
+    this.#last = progress;
+    if (progress.epochEnd) this.epochsDone = progress.epoch + 1;
+  }
+
+  /** Seconds until the end at the mean speed so far; undefined in the first moments, when it would only jump. */
+  secondsLeft(): number | undefined {
+    if (this.#last === undefined || this.seconds < 1) return undefined;
+    const share = shareDone(this.#last);
+    return share > 0 ? (this.seconds * (1 - share)) / share : undefined;
+  }
+
+  /** Closes the epoch of the latest report. */
+  endEpoch(extra: { heldOutLoss?: number; sample?: string }): ReportEpoch {
+    const last = this.#last;
+    if (last === undefined) throw new Error('Expected a progress report before the end of an epoch');
+    const seconds = this.seconds - this.#secondsAtEpoch;
+    const epoch: ReportEpoch = {
+      epoch: last.epoch + 1,
+      tokens: last.tokens,
+      loss: last.epochLoss,
+      learningRate: last.learningRate,
+      tokensPerSecond: seconds > 0 ? (last.tokens - this.#tokensAtEpoch) / seconds : 0,
+      seconds,
+      ...extra,
+    };
+    this.#tokensAtEpoch = last.tokens;
+    this.#secondsAtEpoch = this.seconds;
+    this.epochs.push(epoch);
+    return epoch;
+  }
+}

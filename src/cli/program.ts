@@ -1,0 +1,53 @@
+/** The program: its commands, and how its failures are told. */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
+import { packageRoot } from '../package-root.js';
+import { describeFailure, wantsStack } from './failures.js';
+import { commands } from './registry.js';
+
+function version(): string {
+  const root = packageRoot(dirname(fileURLToPath(import.meta.url)));
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** A fresh program; parsing it throws instead of leaving the process. */
+export function createProgram(): Command {
+  const program = new Command('timernn')
+    .description('Train and use recurrent sequence models on the cores of this machine.')
+    .version(version(), '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .showSuggestionAfterError(true)
+    .configureOutput({ outputError: () => undefined })
+    .exitOverride()
+    .addHelpText('after', '\nStart with: timernn train book.txt --unit char');
+  for (const register of commands) register(program);
+  return program;
+}
+
+/**
+ * Runs a command line.
+ *
+ * @param args without `node` and the script
+ * @returns the exit code; commands that end by a signal set `process.exitCode` themselves
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  const program = createProgram();
+  try {
+    if (args.length === 0) throw program.help({ error: true });
+    await program.parseAsync([...args], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    const known = program.commands.find((command) => command.name() === args[0]);
+    const name = known ? `timernn ${known.name()}` : 'timernn';
+    const { code, text } = describeFailure(error, name, wantsStack(args));
+    if (text !== '') process.stderr.write(`${text}\n`);
+    // An error that nobody planned for is a bug: say where to send it.
+    if (!(error instanceof CommanderError) && error instanceof TypeError && !wantsStack(args)) {
+      process.stderr.write('This looks like a bug in timernn; run again with --debug and report what it prints.\n');
+    }
+    return code;
+  }
+}

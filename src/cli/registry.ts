@@ -1,0 +1,11 @@
+/** Every command of the command line, in the order of the help: one line each. */
+import type { Register } from './command.js';
+import { build } from './commands/build.js';
+import { doctor } from './commands/doctor.js';
+import { evaluate } from './commands/evaluate.js';
+import { generate } from './commands/generate.js';
+import { inspect } from './commands/inspect.js';
+import { score } from './commands/score.js';
+import { train } from './commands/train.js';
+
+export const commands: readonly Register[] = [train, evaluate, generate, score, inspect, doctor, build];

@@ -1,0 +1,219 @@
+/**
+ * The faces of a training run: a line that rewrites itself, plain lines for log files, JSON lines for programs.
+ * Refuses to do: training, files.
+ */
+import type { TrainProgress } from '../models/types.js';
+import type { ReportEpoch } from '../report/types.js';
+import { bits, bitsUnit, clock, compact, count, perplexity, shellQuote, tokenNoun } from './format.js';
+import type { Interrupted } from './interrupt.js';
+import { jsonLine, type Sink, type TerminalAbilities } from './output.js';
+import { liveLine, logLine } from './progress-line.js';
+
+/** What is known before the first window. */
+export interface RunFacts {
+  unit: string;
+  vocabulary: number;
+  parameters: number;
+  trainTokens: number;
+  heldOutTokens: number;
+  layers: readonly { cell: string; size: number }[];
+  embedding: number;
+  streams: number;
+  window: number;
+  epochs: number;
+  workers: number;
+  prompt?: string;
+}
+
+/** Listens to a run. Each method is optional in effect: an empty one is fine. */
+export interface Reporter {
+  start(facts: RunFacts): void;
+  progress(progress: TrainProgress, secondsLeft: number | undefined): void;
+  /** The run does something that is no training and takes a while. */
+  busy(what: string): void;
+  epoch(epoch: ReportEpoch, epochs: number): void;
+  saved(what: 'model' | 'report', path: string): void;
+  interrupted(reason: Interrupted, goOn: string | undefined): void;
+  done(seconds: number): void;
+}
+
+/** Generated text may hold anything that the corpus holds: control characters must not reach a terminal. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
+
+/** Breaks text at spaces, behind a margin; line breaks of the text stay. */
+export function block(text: string, columns: number, margin: string): string[] {
+  const width = Math.max(20, Math.min(columns, 100) - margin.length - 1);
+  const lines: string[] = [];
+  for (const paragraph of text.replace(CONTROL, ' ').split('\n')) {
+    let rest = paragraph;
+    while (rest.length > width) {
+      const space = rest.lastIndexOf(' ', width);
+      const cut = space > 0 ? space : width;
+      lines.push(rest.slice(0, cut));
+      rest = rest.slice(space > 0 ? cut + 1 : cut);
+    }
+    lines.push(rest);
+  }
+  return lines.map((line) => margin + line);
+}
+
+const CLEAR_LINE = '\r\u001b[K';
+
+/** For people. On a terminal one line is rewritten in place; elsewhere a line comes every few seconds at most. */
+export class TextReporter implements Reporter {
+  readonly #sink: Sink;
+  readonly #abilities: () => TerminalAbilities;
+  readonly #now: () => number;
+  readonly #everyMs: number;
+  #facts: RunFacts | undefined;
+  #liveShown = false;
+  #lastLine = Number.NEGATIVE_INFINITY;
+
+  /**
+   * @param abilities asked for each line, since a terminal may be resized
+   * @param now milliseconds, for the distance between plain lines
+   */
+  constructor(sink: Sink, abilities: () => TerminalAbilities, now: () => number = Date.now, everyMs = 5000) {
+    this.#sink = sink;
+    this.#abilities = abilities;
+    this.#now = now;
+    this.#everyMs = everyMs;
+  }
+
+  /** A line that stays. */
+  line(text = ''): void {
+    this.#sink.write(`${this.#liveShown ? CLEAR_LINE : ''}${text}\n`);
+    this.#liveShown = false;
+  }
+
+  start(facts: RunFacts): void {
+    this.#facts = facts;
+    const { paint } = this.#abilities();
+    const noun = tokenNoun(facts.unit);
+    const layers = facts.layers.map((layer) => `${layer.cell} ${layer.size}`).join(' → ');
+    const held = facts.heldOutTokens > 0 ? `, ${count(facts.heldOutTokens)} held out` : '';
+    const fact = (name: string, value: string) => this.line(`${paint('dim', name.padEnd(9))} ${value}`);
+    fact('corpus', `${count(facts.trainTokens)} ${noun}${held}, vocabulary ${count(facts.vocabulary)}`);
+    fact('model', `embedding ${facts.embedding} → ${layers} → softmax, ${count(facts.parameters)} parameters`);
+    fact(
+      'training',
+      `${facts.epochs} epoch${facts.epochs === 1 ? '' : 's'}, ${facts.streams} streams × ${facts.window} steps, ${facts.workers} worker${facts.workers === 1 ? '' : 's'}`,
+    );
+    this.line();
+  }
+
+  progress(progress: TrainProgress, secondsLeft: number | undefined): void {
+    const { live, columns, paint } = this.#abilities();
+    if (live) this.#show(liveLine(progress, { columns, paint, secondsLeft }));
+    else if (this.#now() - this.#lastLine >= this.#everyMs) {
+      this.#lastLine = this.#now();
+      this.line(logLine(progress, secondsLeft));
+    }
+  }
+
+  busy(what: string): void {
+    const { live, columns, paint } = this.#abilities();
+    if (live) this.#show(paint('dim', what.slice(0, columns - 1)));
+  }
+
+  epoch(epoch: ReportEpoch, epochs: number): void {
+    const { columns, paint } = this.#abilities();
+    const unit = this.#facts?.unit ?? 'token';
+    const held = epoch.heldOutLoss;
+    const heldText =
+      held === undefined
+        ? ''
+        : `  held out ${paint('green', perplexity(Math.exp(held)))} (${bits(held).toFixed(3)} ${bitsUnit(unit)})`;
+    const name = paint('bold', `epoch ${epoch.epoch}/${epochs}`);
+    const speed = `${compact(epoch.tokensPerSecond)} tokens/s  ${clock(epoch.seconds)}`;
+    this.line(`${name}  perplexity: training ${perplexity(Math.exp(epoch.loss))}${heldText}  ${paint('dim', speed)}`);
+    if (epoch.sample !== undefined) {
+      const text = `${this.#facts?.prompt ?? ''}${epoch.sample}`;
+      for (const line of block(text, columns, '  │ ')) this.line(paint('dim', line));
+      this.line();
+    }
+    this.#lastLine = this.#now();
+  }
+
+  saved(what: 'model' | 'report', path: string): void {
+    this.line(`${what === 'model' ? 'Model saved' : 'Report'}: ${path}`);
+  }
+
+  interrupted(reason: Interrupted, goOn: string | undefined): void {
+    this.line(`Stopped by ${reason.signalName}.`);
+    this.line(goOn === undefined ? 'All epochs were done.' : `Go on with: ${goOn}`);
+  }
+
+  done(seconds: number): void {
+    this.line(`Trained for ${clock(seconds)}.`);
+  }
+
+  #show(text: string): void {
+    this.#sink.write(`${CLEAR_LINE}${text}`);
+    this.#liveShown = true;
+  }
+}
+
+/** For programs: one object a line, told apart by `event`. */
+export class JsonReporter implements Reporter {
+  readonly #sink: Sink;
+  #unit = 'token';
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  start(facts: RunFacts): void {
+    this.#unit = facts.unit;
+    this.#write({ event: 'start', ...facts });
+  }
+
+  progress(progress: TrainProgress, secondsLeft: number | undefined): void {
+    this.#write({ event: 'progress', ...progress, ...(secondsLeft === undefined ? {} : { secondsLeft }) });
+  }
+
+  busy(): void {}
+
+  epoch(epoch: ReportEpoch, epochs: number): void {
+    const held = epoch.heldOutLoss;
+    const heldOut =
+      held === undefined
+        ? {}
+        : { heldOut: { loss: held, perplexity: Math.exp(held), bitsPerToken: bits(held), unit: this.#unit } };
+    const { heldOutLoss: _, ...rest } = epoch;
+    this.#write({ event: 'epoch', ...rest, epochs, perplexity: Math.exp(epoch.loss), ...heldOut });
+  }
+
+  saved(what: 'model' | 'report', path: string): void {
+    this.#write({ event: 'saved', what, path });
+  }
+
+  interrupted(reason: Interrupted, goOn: string | undefined): void {
+    this.#write({ event: 'interrupted', signal: reason.signalName, ...(goOn === undefined ? {} : { goOn }) });
+  }
+
+  done(seconds: number): void {
+    this.#write({ event: 'done', seconds });
+  }
+
+  #write(value: object): void {
+    this.#sink.write(jsonLine(value));
+  }
+}
+
+/** Tells several reporters the same. */
+export function both(reporters: readonly Reporter[]): Reporter {
+  return {
+    start: (facts) => reporters.forEach((to) => void to.start(facts)),
+    progress: (progress, left) => reporters.forEach((to) => void to.progress(progress, left)),
+    busy: (what) => reporters.forEach((to) => void to.busy(what)),
+    epoch: (epoch, epochs) => reporters.forEach((to) => void to.epoch(epoch, epochs)),
+    saved: (what, path) => reporters.forEach((to) => void to.saved(what, path)),
+    interrupted: (reason, goOn) => reporters.forEach((to) => void to.interrupted(reason, goOn)),
+    done: (seconds) => reporters.forEach((to) => void to.done(seconds)),
+  };
+}
+
+/** A command line as one would type it. */
+export const commandLine = (words: readonly string[]): string => words.map(shellQuote).join(' ');

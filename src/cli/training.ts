@@ -1,0 +1,186 @@
+/**
+ * A training run from the first window to the saved model: progress, held-out perplexity and a sample after each
+ * epoch, the model saved after each epoch, a report at the end. `timernn train` and the examples share it.
+ * Refuses to do: option parsing, building the model or the corpus.
+ */
+import { writeFileAtomic } from '../checkpoint/atomic-write.js';
+import type { Corpus } from '../data/corpus.js';
+import type { LanguageModel } from '../models/language-model.js';
+import type { GenerateOptions, TrainOptions } from '../models/types.js';
+import { loadAssets, type ReportAssets } from '../report/assets.js';
+import { renderReport } from '../report/render.js';
+import type { ReportTable } from '../report/types.js';
+import { checkWritable } from './files.js';
+import { History } from './history.js';
+import type { Interrupted, Interrupts } from './interrupt.js';
+import { machineTable } from './machine.js';
+import type { Reporter, RunFacts } from './reporters.js';
+
+/** Where the report goes and what it says beside the curves. */
+export interface ReportRequest {
+  path: string;
+  title: string;
+  subtitle?: string;
+  /** How the path was given, for messages. @default '--report' */
+  optionName?: string;
+}
+
+export interface TrainingJob {
+  model: LanguageModel;
+  train: Corpus;
+  /** Text that the model never trains on; left out where nothing is held out. */
+  heldOut?: Corpus | undefined;
+  options: TrainOptions & { epochs: number; streams: number; window: number; workers: number };
+  /** Where the model is saved, after each epoch and at the end. */
+  out: string;
+  report?: ReportRequest | undefined;
+  /** Text to generate after each epoch; left out for none. */
+  sample?: Omit<GenerateOptions, 'signal'> | undefined;
+  reporter: Reporter;
+  interrupts: Interrupts;
+  /** The command that goes on after an interruption, from what is done by then. */
+  goOn?: (history: History) => string | undefined;
+}
+
+export interface TrainingOutcome {
+  history: History;
+  /** Set where a signal ended the run. */
+  interrupted: Interrupted | undefined;
+}
+
+/** Proves before the run that its results will find a place. @throws ERR_TIMERNN_FILE */
+export async function checkDestinations(out: string, report: ReportRequest | undefined): Promise<void> {
+  await checkWritable('--out', out);
+  if (report !== undefined) await checkWritable(report.optionName ?? '--report', report.path);
+}
+
+/**
+ * Streams for held-out text between epochs: many are faster, and each starts from an empty state, which costs a little
+ * perplexity; with thousands of tokens a stream it cannot be seen.
+ */
+export function evaluationStreams(tokens: number): number {
+  return Math.max(1, Math.min(16, Math.floor(tokens / 2000)));
+}
+
+async function generateSample(job: TrainingJob, signal: AbortSignal): Promise<string> {
+  let text = '';
+  for await (const piece of job.model.generate({ ...job.sample, signal })) text += piece;
+  return text;
+}
+
+async function endEpoch(job: TrainingJob, history: History): Promise<void> {
+  const { model, heldOut, reporter, interrupts } = job;
+  const { signal } = interrupts;
+  await model.save(job.out);
+  const extra: { heldOutLoss?: number; sample?: string } = {};
+  try {
+    if (heldOut !== undefined) {
+      reporter.busy('held-out text…');
+      const streams = evaluationStreams(heldOut.length);
+      extra.heldOutLoss = Math.log(await model.perplexity(heldOut, { streams, signal }));
+    }
+    if (job.sample !== undefined) {
+      reporter.busy('writing a sample…');
+      extra.sample = await generateSample(job, signal);
+    }
+  } finally {
+    reporter.epoch(history.endEpoch(extra), job.options.epochs);
+  }
+}
+
+/** Facts for the reporters and the report. */
+function factsOf(job: TrainingJob): RunFacts {
+  const { model, options } = job;
+  return {
+    unit: model.vocabulary.unit,
+    vocabulary: model.vocabulary.size,
+    parameters: model.parameterCount,
+    trainTokens: job.train.length,
+    heldOutTokens: job.heldOut?.length ?? 0,
+    layers: model.spec.layers,
+    embedding: model.spec.input.embedding,
+    streams: options.streams,
+    window: options.window,
+    epochs: options.epochs,
+    workers: options.workers,
+    ...(job.sample?.prompt === undefined ? {} : { prompt: job.sample.prompt }),
+  };
+}
+
+function settingsTable(job: TrainingJob, facts: RunFacts, history: History): ReportTable {
+  const { clip, shards, learningRate } = job.options;
+  const number = (value: number) => value.toLocaleString('en-GB');
+  const first = typeof learningRate === 'number' ? learningRate : learningRate?.(0);
+  const last = history.last?.learningRate;
+  const rate = first === undefined ? 'default' : String(Number(first.toPrecision(4)));
+  const falls = last === undefined || last === first ? '' : ` at first, ${Number(last.toPrecision(4))} in the end`;
+  return {
+    title: 'Model and training',
+    rows: [
+      ['Layers', facts.layers.map((layer) => `${layer.cell}, ${number(layer.size)} units`).join(' → ')],
+      ['Embedding', number(facts.embedding)],
+      ['Vocabulary', `${number(facts.vocabulary)}, unit: ${facts.unit}`],
+      ['Trained on', `${number(facts.trainTokens)} tokens`],
+      ['Held out', facts.heldOutTokens > 0 ? `${number(facts.heldOutTokens)} tokens` : 'nothing'],
+      ['Streams × window', `${number(facts.streams)} × ${number(facts.window)} steps`],
+      ...(shards === undefined ? [] : [['Shards', number(shards)] as const]),
+      ['Learning rate', `${rate}${falls}`],
+      ['Gradient clip', clip === undefined ? 'default' : clip === 0 ? 'off' : `norm ${clip}`],
+      ['Epochs', `${history.epochsDone} of ${facts.epochs}`],
+    ],
+  };
+}
+
+async function writeReport(job: TrainingJob, history: History, assets: ReportAssets, stopped: boolean): Promise<void> {
+  const request = job.report;
+  if (request === undefined) return;
+  const facts = factsOf(job);
+  const html = renderReport(
+    {
+      title: request.title,
+      ...(request.subtitle === undefined ? {} : { subtitle: request.subtitle }),
+      unit: facts.unit,
+      rounds: history.rounds,
+      epochs: history.epochs,
+      parameters: facts.parameters,
+      ...(facts.prompt === undefined ? {} : { prompt: facts.prompt }),
+      tables: [settingsTable(job, facts, history), await machineTable(facts.workers)],
+      interrupted: stopped,
+      date: new Date(),
+    },
+    assets,
+  );
+  await writeFileAtomic(request.path, [Buffer.from(html)]);
+  job.reporter.saved('report', request.path);
+}
+
+/**
+ * Runs a job to its end or to the first signal. The model is saved either way.
+ *
+ * @throws what training throws, other than the abort; ERR_TIMERNN_FILE where a result cannot be written
+ */
+export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
+  const { model, reporter, interrupts } = job;
+  const history = new History();
+  await checkDestinations(job.out, job.report);
+  const assets = job.report === undefined ? undefined : await loadAssets();
+  reporter.start(factsOf(job));
+  try {
+    for await (const progress of model.train(job.train, { ...job.options, signal: interrupts.signal })) {
+      history.add(progress);
+      reporter.progress(progress, history.secondsLeft());
+      if (progress.epochEnd) await endEpoch(job, history);
+    }
+  } catch (error) {
+    // A failure that happens to follow a signal is still a failure.
+    const aborted = error === interrupts.reason() || (error as Error | undefined)?.name === 'AbortError';
+    if (interrupts.reason() === undefined || !aborted) throw error;
+  }
+  const interrupted = interrupts.reason();
+  await model.save(job.out);
+  if (interrupted === undefined) reporter.done(history.seconds);
+  reporter.saved('model', job.out);
+  if (assets !== undefined) await writeReport(job, history, assets, interrupted !== undefined);
+  if (interrupted !== undefined) reporter.interrupted(interrupted, job.goOn?.(history));
+  return { history, interrupted };
+}
