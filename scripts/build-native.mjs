@@ -52,39 +52,41 @@ const CAUSES = [
       /unrecognized command[- ]line option .*std=|CXX_STANDARD is set to invalid value|dialect "CXX20"|no dialect.*C\+\+20/i,
     cause: 'The C++ compiler is too old: C++20 is needed (GCC 10, Clang 12 or later).',
     packages: false,
-    remedies: ['Install a newer compiler and name it: CXX=g++-12 npx timernn build'],
+    remedies: ['Install a newer compiler and name it in the environment: CXX=g++-12'],
   },
   {
     pattern: /Killed signal terminated program|virtual memory exhausted|out of memory|cannot allocate memory/i,
     cause: 'The compiler ran out of memory.',
     packages: false,
-    remedies: ['Compile one file at a time: TIMERNN_BUILD_JOBS=1 npx timernn build'],
+    remedies: ['Compile one file at a time: set TIMERNN_BUILD_JOBS=1'],
   },
   {
     pattern: /No space left on device/i,
     cause: 'The disk is full.',
     packages: false,
-    remedies: ['Free about 100 MB and try again: npx timernn build'],
+    remedies: ['Free about 100 MB'],
   },
   {
     pattern: /EACCES|Permission denied|Read-only file system/i,
     cause: 'The folder of the package cannot be written to.',
     packages: false,
-    remedies: ['Build as the user who owns the folder: npx timernn build'],
+    remedies: ['Build as the user who owns the folder'],
   },
 ];
+
+/** How the build is started again: in a checkout `npx timernn` may not be there yet. */
+const BUILD_COMMAND = existsSync(join(root, 'src')) ? 'npm run build:native' : 'npx timernn build';
 
 /**
  * The cause of a failed build in plain words, and what to do about it.
  * @param {string} log everything that cmake-js printed
+ * @param {string} command what starts the build again
  * @returns {string} several lines
  */
-export function explainBuildFailure(log) {
+export function explainBuildFailure(log, command = BUILD_COMMAND) {
   const found = CAUSES.find(({ pattern }) => pattern.test(log));
-  const lines = [
-    `The native part of timernn could not be compiled: ${found?.cause ?? 'the compiler stopped with an error (above).'}`,
-  ];
-  lines.push('', 'Possible solutions:');
+  const cause = found?.cause ?? 'the compiler stopped with an error (above).';
+  const lines = [`The native part of timernn could not be compiled: ${cause}`, '', 'Possible solutions:'];
   for (const remedy of found?.remedies ?? []) lines.push(`  - ${remedy}`);
   if (found === undefined) {
     lines.push('  - Check that a C++20 compiler, make, CMake 3.18 and OpenBLAS are installed:');
@@ -92,11 +94,12 @@ export function explainBuildFailure(log) {
     lines.push('  - Install what the build needs, with the command of your system:');
   }
   if (found === undefined || found.packages) {
-    for (const [system, command] of Object.entries(INSTALL_COMMANDS))
-      lines.push(`      ${`${system}:`.padEnd(16)} ${command}`);
-    lines.push('  - Then build again:  npx timernn build');
+    for (const [system, install] of Object.entries(INSTALL_COMMANDS)) {
+      lines.push(`      ${`${system}:`.padEnd(16)} ${install}`);
+    }
   }
-  if (found === undefined) lines.push('  - See all that the compiler said:  npx timernn build --verbose');
+  lines.push(`  - Then build again:  ${command}`);
+  if (found === undefined) lines.push('  - All that the compiler said is in build/timernn-build.log');
   return lines.join('\n');
 }
 
