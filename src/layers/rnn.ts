@@ -16,7 +16,7 @@ export interface RNNGradients {
 /**
  * One step of a tanh RNN: h = tanh(hPrev·Wh + x·Wx + b).
  *
- * Wx starts uniform in ±1/√H, Wh orthogonal, b zero. Inputs are copied for the backward pass and what is returned is
+ * Wx starts uniform in ±1/√D, Wh orthogonal, b zero. Inputs are copied for the backward pass and what is returned is
  * fresh, so neither can be changed behind your back. `backward` reads the parameters as they are when it is called:
  * update them after it.
  *

@@ -34,13 +34,13 @@ export interface EmbeddingTensors {
   readonly W: Tensor;
 }
 
-/** W starts uniform in ±this, as the first layer of a language model does: small next to what tanh saturates at. */
-const INITIAL_RANGE = 0.1;
+/** W starts uniform in ±this, as the embedding of a language model does; an RNN's Wx of ±1/√D scales it down. */
+const INITIAL_RANGE = 1;
 
 /**
  * Looks up one row of W for each token id: xs[n, t] = W[ids[n, t]].
  *
- * W starts uniform in ±0.1. Ids are copied for the backward pass and what is returned is fresh.
+ * W starts uniform in ±1. Ids are copied for the backward pass and what is returned is fresh.
  *
  * @example
  * ```ts

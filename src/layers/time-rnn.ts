@@ -29,7 +29,7 @@ export interface TimeRNNGradients {
  * The forward pass of a stateful layer carries h from call to call and never cuts it; the backward pass stops at the
  * window's edge (truncated BPTT): no gradient of one window flows into the window before.
  *
- * Wx starts uniform in ±1/√H, Wh orthogonal, b zero. Inputs are copied for the backward pass and what is returned is
+ * Wx starts uniform in ±1/√D, Wh orthogonal, b zero. Inputs are copied for the backward pass and what is returned is
  * fresh, so neither can be changed behind your back. `backward` reads the parameters as they are when it is called:
  * update them after it.
  *

@@ -38,11 +38,12 @@ export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /**
- * What is accepted. The issue asks for 1e-3; a float gradient is a sum of at most a few thousand products, each with
- * a relative rounding error of 6e-8, so that 2e-5 leaves room for the order of the sums and for the approximations of
- * tanh and exp, and none for a wrong term.
+ * What is accepted: 1e-3 was asked for. Each rounding is a relative error of 6e-8, tanh and exp are good to about
+ * 2e-7, and cancellation multiplies that: measured are at most 1.1e-6 of a tensor's norm and 1.7e-5 of an element.
+ * About ten times that leaves room for other orders of summation on other CPUs, and none for a wrong term.
  */
-export const TOLERANCE = 2e-5;
+const NORM_TOLERANCE = 1e-5;
+const ELEMENT_TOLERANCE = 2e-4;
 
 /**
  * An element may be the small difference of large terms: it is measured against at least this share of the largest
@@ -76,13 +77,13 @@ export class Errors {
     }
   }
 
-  /** Prints the largest error of each tensor and asserts that all lie below the tolerance. */
-  check(t: ExecutionContext, names: readonly string[], tolerance = TOLERANCE): void {
+  /** Prints the largest error of each tensor and asserts that all lie below the tolerances. */
+  check(t: ExecutionContext, names: readonly string[]): void {
     t.deepEqual([...this.#worst.keys()].sort(), [...names].sort(), 'every tensor was compared');
     for (const [name, { norm, normCase, element, elementCase }] of this.#worst) {
       t.log(`${name}: norm-wise ${norm.toExponential(1)}, element-wise ${element.toExponential(1)}`);
-      t.true(norm < tolerance, `${name}: relative error ${norm} of the norm at ${normCase}`);
-      t.true(element < tolerance, `${name}: relative error ${element} at ${elementCase}`);
+      t.true(norm < NORM_TOLERANCE, `${name}: relative error ${norm} of the norm at ${normCase}`);
+      t.true(element < ELEMENT_TOLERANCE, `${name}: relative error ${element} at ${elementCase}`);
     }
   }
 }

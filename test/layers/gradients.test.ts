@@ -53,6 +53,11 @@ function recurrentArrays({ N, T, D, H, seed }: Case) {
   return { floats, doubles: { xs: double(xs), h0: double(h0), Wx: double(Wx), Wh: double(Wh), b: double(b) } };
 }
 
+/** Fills the gradients with NaN: a backward that adds to them, or leaves one out, shows. */
+function spoil({ grads }: { grads: object }): void {
+  for (const { data } of Object.values(grads) as Tensor[]) data.fill(Number.NaN);
+}
+
 function setParams(
   params: { Wx: Tensor; Wh: Tensor; b: Tensor },
   values: { Wx: Float32Array; Wh: Float32Array; b: Float32Array },
@@ -71,6 +76,7 @@ test('TimeRNN: hs, dxs, dhPrev, dWx, dWh, db', (t) => {
     setParams(layer.params, floats);
     layer.setState(new Tensor(floats.h0, [N, H]));
     const hs = layer.forward(new Tensor(floats.xs, [N, T, D]));
+    spoil(layer);
     const { dxs, dhPrev } = layer.backward(new Tensor(floats.dhs, [N, T, H]), new Tensor(floats.dhNext, [N, H]));
 
     const forward = () => rnnForward(r.xs, r.h0, r.Wx, r.Wh, r.b, one);
@@ -96,6 +102,7 @@ test('RNN: h, dx, dhPrev, dWx, dWh, db', (t) => {
     const layer = new RNN({ inputSize: D, hiddenSize: H });
     setParams(layer.params, floats);
     const h = layer.forward(new Tensor(floats.xs, [N, D]), new Tensor(floats.h0, [N, H]));
+    spoil(layer);
     const { dx, dhPrev } = layer.backward(new Tensor(floats.dhs, [N, H]));
 
     const forward = () => rnnForward(r.xs, r.h0, r.Wx, r.Wh, r.b, one);
@@ -119,6 +126,7 @@ test('TimeEmbedding: xs, dW', (t) => {
     const layer = new TimeEmbedding({ vocabularySize: V, embeddingSize: D });
     layer.params.W.data.set(W);
     const xs = layer.forward({ data: ids, shape: [N, T] });
+    spoil(layer);
     layer.backward(new Tensor(dout, [N, T, D]));
 
     const table = double(W);
@@ -142,6 +150,7 @@ test('TimeAffine: ys, dxs, dW, db', (t) => {
     layer.params.W.data.set(floats.W);
     layer.params.b.data.set(floats.b);
     const ys = layer.forward(new Tensor(floats.xs, [N, T, I]));
+    spoil(layer);
     const dxs = layer.backward(new Tensor(floats.dys, [N, T, O]));
 
     const [x, W, b] = [double(floats.xs), double(floats.W), double(floats.b)];

@@ -1,9 +1,11 @@
 /** TimeSoftmaxWithLoss at its edges: ignored labels, probabilities that underflow, one row, one class. */
 import test from 'ava';
 import { Tensor, TimeSoftmaxWithLoss } from 'timernn/layers';
-import { bits, randomFloats } from '../helpers/compare.js';
+import { bits, largestDifference, randomFloats } from '../helpers/compare.js';
 
 const [N, T, V] = [2, 3, 5];
+/** The vector exp stops at the smallest normal float, 1.2e-38, rather than at 0. */
+const TINY = 2e-38;
 const scores = () => new Tensor(randomFloats(N * T * V, 3, 1), [N, T, V]);
 
 test('all labels ignored: loss 0, gradient 0', (t) => {
@@ -67,10 +69,10 @@ test('scores of ±10,000 underflow every other probability and stay finite', (t)
   xs.data[1] = 1e4;
   xs.data[V + 2] = 1e4;
   t.is(layer.forward(xs, [[1], [2]]), 0);
-  t.true(layer.backward().data.every((value) => value === 0));
+  t.true(largestDifference(layer.backward().data, new Float32Array(2 * V)) < TINY);
   // The label's own probability is exp(−20,000) = 0 in any float, its loss is 20,000 nats all the same.
   t.is(layer.forward(xs, [[0], [2]]), 1e4);
-  t.deepEqual([...layer.backward().data], [-0.5, 0.5, 0, 0, 0, 0, 0, 0, 0, 0]);
+  t.true(largestDifference(layer.backward().data, [-0.5, 0.5, 0, 0, 0, 0, 0, 0, 0, 0]) < TINY);
 });
 
 test('the largest floats stay finite', (t) => {
@@ -78,7 +80,7 @@ test('the largest floats stay finite', (t) => {
   const xs = new Tensor(Float32Array.of(3e38, -3e38, 0), [1, 1, 3]);
   t.is(layer.forward(xs, [[0]]), 0);
   t.true(Number.isFinite(layer.forward(xs, [[2]])));
-  t.deepEqual([...layer.backward().data], [1, 0, -1]);
+  t.true(largestDifference(layer.backward().data, [1, 0, -1]) < TINY);
 });
 
 test('equal scores: ln V, and one class: 0', (t) => {

@@ -5,7 +5,7 @@
 import test from 'ava';
 import { native } from '#src/native.js';
 import type { ModelSpec, NativeReplica } from '#src/native-types.js';
-import { bits, Errors, largestDifference, randomFloats, randomIntegers } from '../helpers/compare.js';
+import { bits, dot, Errors, largestDifference, randomFloats, randomIntegers } from '../helpers/compare.js';
 import { centralDifference, type ModelSizes, modelForward } from '../helpers/reference.js';
 
 /** Steps of the corpus; streams start anywhere in its first half. */
@@ -50,6 +50,10 @@ class Model {
     return Uint32Array.of(23, 0, 11).subarray(0, this.rows);
   }
 
+  get window() {
+    return { tokens: this.tokens, starts: this.starts };
+  }
+
   replica(window: number): NativeReplica {
     return new native.Replica(this.spec, this.offsets, this.rows, window, true);
   }
@@ -69,6 +73,11 @@ class Model {
     return arena.subarray(this.offsets[i]!, this.offsets[i]! + this.lengths[i]!);
   }
 
+  /** The parameters in double precision, by name. */
+  doubles(): Map<string, Float64Array> {
+    return new Map(this.names.map((name, i) => [name, Float64Array.from(this.tensor(this.params, i))]));
+  }
+
   /** All gradients as bits, without the gaps. */
   gradientBits(grads: Float32Array): string[] {
     return this.names.map((_, i) => bits(this.tensor(grads, i)));
@@ -86,9 +95,8 @@ function compare(model: Model, replica: NativeReplica, steps: number, label: str
   const state0 = Float64Array.from(state);
   const lossSum = replica.trainWindow(grads, state, model.params, model.tokens, model.starts, steps, scale);
 
-  const tensors = new Map(model.names.map((name, i) => [name, Float64Array.from(model.tensor(model.params, i))]));
-  const window = { tokens: model.tokens, starts: model.starts, steps };
-  const forward = () => modelForward(model.sizes, tensors, state0, window);
+  const tensors = model.doubles();
+  const forward = () => modelForward(model.sizes, tensors, state0, { ...model.window, steps });
   errors.record('loss', label, Float32Array.of(lossSum), Float64Array.of(forward().lossSum));
   errors.record('state', label, state, forward().state);
   for (const [i, name] of model.names.entries()) {
@@ -122,6 +130,34 @@ test('gradients beyond the width of every vector kernel', (t) => {
   const model = new Model({ V: 37, D: 17, hidden: [35, 19] }, 3, 1);
   compare(model, model.replica(4), 4, 'V=37 D=17 H=35,19', errors);
   errors.check(t, [...NAMES, ...layerNames(2)]);
+});
+
+test('a vocabulary so large that the head goes through its rows in blocks', (t) => {
+  // Blocks hold at least 64 rows; 3·22 = 66 rows make a second one. One central difference along a random direction a
+  // tensor stands for all of its elements: |⟨g, u⟩ − df/du| against ‖g‖, as ⟨g, u⟩ for random signs u is about that.
+  const model = new Model({ V: 40_000, D: 3, hidden: [2] }, 3, 1);
+  const [steps, scale, grads, state] = [22, 1 / 66, model.grads(), model.state()];
+  const state0 = Float64Array.from(state);
+  const lossSum = model
+    .replica(steps)
+    .trainWindow(grads, state, model.params, model.tokens, model.starts, steps, scale);
+  const tensors = model.doubles();
+  const loss = () => modelForward(model.sizes, tensors, state0, { ...model.window, steps }).lossSum;
+  t.true(Math.abs(loss() - lossSum) < 1e-6 * lossSum);
+  for (const [i, name] of model.names.entries()) {
+    const [values, gradient] = [tensors.get(name)!, model.tensor(grads, i)];
+    const start = values.slice();
+    const signs = randomIntegers(values.length, 2, i).map((bit) => 2 * bit - 1);
+    const along = (epsilon: number) => {
+      values.set(start.map((value, k) => value + epsilon * signs[k]!));
+      return loss() * scale;
+    };
+    const difference = (along(1e-5) - along(-1e-5)) / 2e-5;
+    values.set(start);
+    const error = Math.abs(dot(gradient, signs) - difference) / Math.sqrt(dot(gradient, gradient));
+    t.log(`${name}: ${error.toExponential(1)}`);
+    t.true(error < 1e-4, `${name}: ${error}`);
+  }
 });
 
 test('a window shorter than the replica was built for, after a full one', (t) => {
@@ -211,7 +247,7 @@ const refused: [what: string, code: string, call: (model: Model, replica: Native
   ],
   [
     'a window past the end of the corpus',
-    'ERR_TIMERNN_SHAPE',
+    'ERR_TIMERNN_CORPUS',
     (m, r) => r.forwardWindow(m.state(), m.params, m.tokens, Uint32Array.of(0, 1, LENGTH - 5), 5),
   ],
   [
