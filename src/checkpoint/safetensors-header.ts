@@ -22,8 +22,18 @@ export const DTYPES = {
 
 /** Name of an element type in the file. */
 export type Dtype = keyof typeof DTYPES;
-/** The elements of a tensor, row-major. */
-export type TensorData = InstanceType<(typeof DTYPES)[Dtype]>;
+/** The elements of a tensor, row-major; in shared memory or not. */
+export type TensorData =
+  | Float64Array
+  | Float32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
 
 /** What the header says of one tensor. */
 export interface TensorInfo {
@@ -153,7 +163,7 @@ function parseObject(file: string, json: Uint8Array): Map<string, StrictJson> {
     // It starts with "{", so it is an object or a syntax error.
     return parseStrictJson(text) as Map<string, StrictJson>;
   } catch (error) {
-    const reason = error instanceof SyntaxError ? error.message : 'bytes that are not UTF-8';
+    const reason = error instanceof SyntaxError ? `an error: ${error.message}` : 'bytes that are not UTF-8';
     throw new TimeRNNError('ERR_TIMERNN_FORMAT', `${file}: Expected the header to be JSON in UTF-8, got ${reason}`, {
       cause: error,
     });

@@ -37,7 +37,8 @@ export async function tokenizeFile(task: TokenizeTask, signal?: AbortSignal): Pr
   signal?.throwIfAborted();
   const pool = new Piscina<TokenizeTask, TokenizeAnswer>({
     filename: new URL('./tokenize-worker.js', import.meta.url).href,
-    minThreads: 1,
+    // 0, or an aborted task's thread would be replaced just before the pool is destroyed.
+    minThreads: 0,
     maxThreads: 1,
     atomics: 'disabled',
   });

@@ -1,6 +1,7 @@
 /**
  * Piscina entry: reads a text file and tokenises it. All errors go back as data.
- * Refuses to do: files that are not regular ones or pipes; a device may never end.
+ * Refuses to do: pipes and devices; they may never open or never end, and a thread that waits in a system call cannot
+ * be stopped.
  */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
@@ -28,7 +29,7 @@ function readText(path: string): string {
   try {
     const stats = statSync(path);
     if (stats.isDirectory()) throw fileError(path, 'a folder');
-    if (!stats.isFile() && !stats.isFIFO()) throw fileError(path, 'a device or socket');
+    if (!stats.isFile()) throw fileError(path, 'a pipe, device or socket');
     const file = readFileSync(path);
     if (!isUtf8(file)) {
       const at = firstInvalidByte(file);
