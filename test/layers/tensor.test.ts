@@ -22,6 +22,20 @@ test('clone shares nothing', (t) => {
   t.deepEqual(copy.shape, [2]);
 });
 
+test('the largest floats are finite, in any number; one infinity among them is not, wherever it is', (t) => {
+  const data = new Float32Array(1001).fill(3.4028234663852886e38);
+  t.notThrows(() => new Tensor(data, [1001], { finite: true }));
+  for (const i of [0, 1, 2, 3, 1000]) {
+    const one = data.slice();
+    one[i] = -Infinity;
+    one[5] = Infinity;
+    t.throws(() => new Tensor(one, [1001], { finite: true }), {
+      code: 'ERR_TIMERNN_NOT_FINITE',
+      message: i < 5 ? `Expected data to be finite, got -Infinity at [${i}]` : /got Infinity at \[5\]$/,
+    });
+  }
+});
+
 test('zeros', (t) => {
   const tensor = Tensor.zeros([2, 3]);
   t.deepEqual([...tensor.data], [0, 0, 0, 0, 0, 0]);
