@@ -74,6 +74,8 @@ const CAUSES = [
   },
 ];
 
+const causeOf = (log) => CAUSES.find(({ pattern }) => pattern.test(log));
+
 /** How the build is started again: in a checkout `npx timernn` may not be there yet. */
 const BUILD_COMMAND = existsSync(join(root, 'src')) ? 'npm run build:native' : 'npx timernn build';
 
@@ -84,7 +86,7 @@ const BUILD_COMMAND = existsSync(join(root, 'src')) ? 'npm run build:native' : '
  * @returns {string} several lines
  */
 export function explainBuildFailure(log, command = BUILD_COMMAND) {
-  const found = CAUSES.find(({ pattern }) => pattern.test(log));
+  const found = causeOf(log);
   const cause = found?.cause ?? 'the compiler stopped with an error (above).';
   const lines = [`The native part of timernn could not be compiled: ${cause}`, '', 'Possible solutions:'];
   for (const remedy of found?.remedies ?? []) lines.push(`  - ${remedy}`);
@@ -210,7 +212,8 @@ export async function main(args) {
     console.log(`Compiled in ${result.seconds.toFixed(1)} s.`);
     return 0;
   }
-  if (!options.verbose) console.error(`${excerpt(result.log)}\n`);
+  // Where the cause is known, what CMake and the compiler said adds nothing.
+  if (!options.verbose && causeOf(result.log) === undefined) console.error(`${excerpt(result.log)}\n`);
   console.error(explainBuildFailure(result.log));
   return 1;
 }
