@@ -174,7 +174,15 @@ export interface Binding {
   /** Fills params by each cell's documented initialisation, addressed by (seed, tensor), on the libuv pool. */
   initialise(params: Float32Array, spec: ModelSpec, offsets: number[], seed: bigint): Promise<void>;
   /** Synchronous initialisation of one layer's tensors, for the layers API: Wx D×G·H, Wh H×G·H, b G·H. */
-  initialiseCell(Wx: Float32Array, Wh: Float32Array, b: Float32Array, cell: string, D: number, H: number, seed: bigint): void;
+  initialiseCell(
+    Wx: Float32Array,
+    Wh: Float32Array,
+    b: Float32Array,
+    cell: string,
+    D: number,
+    H: number,
+    seed: bigint,
+  ): void;
   /** Floats to skip from the start of `array` to the next 64-byte boundary of its memory. */
   misalignment(array: Float32Array): number;
   /** Uniform numbers in [low, high) addressed by (seed, stream). */
@@ -225,7 +233,15 @@ export interface Binding {
   /** dW V×D overwritten: zero, then rows added up. */
   embeddingBackward(dW: Float32Array, dout: Float32Array, ids: Int32Array, V: number, D: number): void;
   /** y M×O; x M×I; W I×O; b O. */
-  affineForward(y: Float32Array, x: Float32Array, W: Float32Array, b: Float32Array, M: number, I: number, O: number): void;
+  affineForward(
+    y: Float32Array,
+    x: Float32Array,
+    W: Float32Array,
+    b: Float32Array,
+    M: number,
+    I: number,
+    O: number,
+  ): void;
   affineBackward(
     dx: Float32Array,
     dW: Float32Array,

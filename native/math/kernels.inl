@@ -8,6 +8,17 @@
 
 #include "kernels.h"
 
+// The register class of a vector in an asm operand.
+#if defined(__aarch64__)
+#define TIMERNN_VECTOR_OPERAND(v) "+w"(v)
+#elif defined(__AVX512F__)
+#define TIMERNN_VECTOR_OPERAND(v) "+v"(v)
+#elif defined(__x86_64__)
+#define TIMERNN_VECTOR_OPERAND(v) "+x"(v)
+#else
+#define TIMERNN_VECTOR_OPERAND(v) "+m"(v)
+#endif
+
 namespace timernn {
 namespace {
 
@@ -263,20 +274,30 @@ void softmax(float* x, std::size_t n) {
   scale_row(x, n, static_cast<float>(1.0 / sum));
 }
 
-// Twelve chains hide the latency of two FMA pipes on every CPU we know of.
+// Twelve chains hide the latency of two FMA pipes on every CPU we know of. Each has its own variable, since an array
+// would be kept in memory; the empty asm keeps the compiler from folding the rounds together.
 double fma_probe(std::uint64_t iterations, float* sink) {
-  Vf a[12];
-  for (std::size_t i = 0; i < 12; ++i) a[i] = splat(static_cast<float>(i) + sink[0]);
   const Vf m = splat(0.999f + sink[0] * 1e-9f), c = splat(1e-3f);
+  Vf a0 = c, a1 = c, a2 = c, a3 = c, a4 = c, a5 = c, a6 = c, a7 = c, a8 = c, a9 = c, a10 = c, a11 = c;
   for (std::uint64_t it = 0; it < iterations; ++it) {
-#pragma GCC unroll 12
-    for (std::size_t i = 0; i < 12; ++i) {
-      a[i] = a[i] * m + c;
-      asm volatile("" : "+x"(a[i]));
-    }
+#define TIMERNN_FMA(v) \
+  v = v * m + c;       \
+  asm volatile("" : TIMERNN_VECTOR_OPERAND(v))
+    TIMERNN_FMA(a0);
+    TIMERNN_FMA(a1);
+    TIMERNN_FMA(a2);
+    TIMERNN_FMA(a3);
+    TIMERNN_FMA(a4);
+    TIMERNN_FMA(a5);
+    TIMERNN_FMA(a6);
+    TIMERNN_FMA(a7);
+    TIMERNN_FMA(a8);
+    TIMERNN_FMA(a9);
+    TIMERNN_FMA(a10);
+    TIMERNN_FMA(a11);
+#undef TIMERNN_FMA
   }
-  Vf sum{};
-  for (std::size_t i = 0; i < 12; ++i) sum += a[i];
+  const Vf sum = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;
   sink[0] = static_cast<float>(lane_sum(sum)) * 1e-30f;
   return static_cast<double>(iterations) * 12.0 * static_cast<double>(kLanes) * 2.0;
 }

@@ -1,0 +1,25 @@
+/**
+ * timernn: train and serve recurrent sequence models inside Node.js.
+ *
+ * @packageDocumentation
+ */
+export { Corpus, type CorpusFileOptions, type CorpusOptions, type CorpusTokensOptions } from './data/corpus.js';
+export {
+  type TextOptions,
+  type Unit,
+  Vocabulary,
+  type VocabularyJSON,
+  type VocabularyOptions,
+} from './data/vocabulary.js';
+export { type ErrorCode, TimeRNNError } from './errors.js';
+export { LanguageModel } from './models/language-model.js';
+export type {
+  GenerateOptions,
+  LanguageModelOptions,
+  LayerOptions,
+  LogProbabilityOptions,
+  PerplexityOptions,
+  TrainOptions,
+  TrainProgress,
+} from './models/types.js';
+export type { ModelSpec } from './native-types.js';

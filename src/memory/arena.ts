@@ -1,0 +1,46 @@
+/**
+ * Shared memory that starts on a cache line. Refuses to do: deciding what lies where (see `layout.ts`).
+ */
+import { TimeRNNError } from '../errors.js';
+import { native } from '../native.js';
+import type { Layout } from './layout.js';
+import { LINE } from './layout.js';
+
+/** Largest arena in bytes; a SharedArrayBuffer beyond it is refused by the engine with a less helpful message. */
+const LARGEST = 2 ** 36;
+
+/**
+ * Floats in shared memory, all zero, on a 64-byte boundary. A SharedArrayBuffer is aligned to 16 bytes only, so a line
+ * more is allocated and the view is shifted; every thread maps the same address, so the shift holds for all.
+ *
+ * @throws ERR_TIMERNN_OPTION where the memory cannot be had
+ */
+export function allocateFloats(length: number): Float32Array<SharedArrayBuffer> {
+  const bytes = (length + LINE) * Float32Array.BYTES_PER_ELEMENT;
+  if (bytes > LARGEST) throw outOfMemory(bytes);
+  let buffer: SharedArrayBuffer;
+  try {
+    buffer = new SharedArrayBuffer(bytes);
+  } catch (cause) {
+    throw outOfMemory(bytes, cause);
+  }
+  const skip = native.misalignment(new Float32Array(buffer));
+  return new Float32Array(buffer, skip * Float32Array.BYTES_PER_ELEMENT, length);
+}
+
+function outOfMemory(bytes: number, cause?: unknown): TimeRNNError {
+  const gigabytes = (bytes / 2 ** 30).toFixed(1);
+  return new TimeRNNError(
+    'ERR_TIMERNN_OPTION',
+    `Expected sizes whose tensors fit into memory, got an arena of ${gigabytes} GiB`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/** Named views of an arena's tensors. */
+export function viewsOf<B extends ArrayBufferLike>(
+  arena: Float32Array<B>,
+  layout: Layout,
+): Map<string, Float32Array<B>> {
+  return new Map(layout.placements.map((p) => [p.name, arena.subarray(p.offset, p.offset + p.length)]));
+}

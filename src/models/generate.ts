@@ -1,0 +1,151 @@
+/**
+ * Text from a model, token by token, and the probability of a given text. Runs on the libuv pool.
+ * Refuses to do: many streams at once (a later part of the library batches them).
+ */
+import type { Vocabulary } from '../data/vocabulary.js';
+import { describe, expectInteger, TimeRNNError } from '../errors.js';
+import { native } from '../native.js';
+import { checkNames, checkSignal } from '../train/options.js';
+import type { TrainingTarget } from '../train/trainer.js';
+import type { GenerateOptions, LogProbabilityOptions } from './types.js';
+
+/** Tokens of one trip to the pool: few at first, so that the first piece comes at once. */
+const LARGEST_TRIP = 16;
+/** Tokens scored in one trip; the signal is looked at in between. */
+const SCORE_TRIP = 1024;
+
+const GENERATE_NAMES: readonly string[] = [
+  'prompt',
+  'length',
+  'temperature',
+  'topK',
+  'seed',
+  'allowUnknown',
+  'signal',
+] satisfies (keyof GenerateOptions)[];
+const SCORE_NAMES: readonly string[] = ['context', 'signal'] satisfies (keyof LogProbabilityOptions)[];
+
+/** Integers up to 2⁵³ − 1 are exact, so every seed is another sequence. */
+export function checkSeed(seed: unknown): bigint {
+  return BigInt(expectInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER));
+}
+
+/** Tokens of the text that comes before; the line end stands for "nothing came before". */
+function leadIn(vocabulary: Vocabulary, name: string, text: string | undefined): Uint32Array {
+  if (text !== undefined && typeof text !== 'string') {
+    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be a string, got ${describe(text)}`);
+  }
+  const tokens = text === undefined ? new Uint32Array() : encodeText(vocabulary, text);
+  if (tokens.length > 0) return tokens;
+  if (vocabulary.lineEndId !== undefined) return Uint32Array.of(vocabulary.lineEndId);
+  throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name}, since the vocabulary has no line end to start from`);
+}
+
+/** Unlike a line of a corpus, a phrase does not end its line: the end that `encode` adds for words is taken off. */
+function encodeText(vocabulary: Vocabulary, text: string): Uint32Array {
+  const tokens = vocabulary.encode(text);
+  const added = vocabulary.unit === 'word' && !text.endsWith('\n') && tokens.at(-1) === vocabulary.lineEndId;
+  return added ? tokens.subarray(0, -1) : tokens;
+}
+
+/** Turns tokens into pieces of text that can be joined with nothing between them. */
+function pieceMaker(vocabulary: Vocabulary, previous: number): (token: number) => string {
+  let last = previous;
+  return (token) => {
+    const text = vocabulary.decode([token]);
+    const space = vocabulary.unit === 'word' && token !== vocabulary.lineEndId && last !== vocabulary.lineEndId;
+    last = token;
+    return space ? ` ${text}` : text;
+  };
+}
+
+function temperatureOf(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected temperature to be a finite number of at least 0, got ${describe(value)}`,
+    );
+  }
+  return value;
+}
+
+/** See {@link LanguageModel.generate}. Options are checked when it is called, not at the first piece. */
+export function generateText(
+  target: TrainingTarget,
+  vocabulary: Vocabulary,
+  options: GenerateOptions,
+): AsyncGenerator<string, void, undefined> {
+  checkNames(options, GENERATE_NAMES, 'generate');
+  const length = expectInteger('length', options.length ?? 200, 0);
+  const topK = expectInteger('topK', options.topK ?? 0, 0);
+  const temperature = temperatureOf(options.temperature ?? 1);
+  const seed = checkSeed(options.seed ?? 1);
+  const signal = checkSignal(options.signal);
+  const prompt = leadIn(vocabulary, 'prompt', options.prompt);
+  const hidden = vocabulary.unknownId;
+  const exclude = options.allowUnknown === true || hidden === undefined ? [] : [hidden];
+  const sample = { temperature, topK, seed, exclude: Uint32Array.from(exclude) };
+  return generatePieces(target, vocabulary, { prompt, length, sample, signal });
+}
+
+interface Plan {
+  prompt: Uint32Array;
+  length: number;
+  sample: { temperature: number; topK: number; seed: bigint; exclude: Uint32Array };
+  signal: AbortSignal | undefined;
+}
+
+async function* generatePieces(
+  { spec, layout, params, lock }: TrainingTarget,
+  vocabulary: Vocabulary,
+  { prompt, length, sample, signal }: Plan,
+): AsyncGenerator<string, void, undefined> {
+  const stepper = new native.Stepper(spec, layout.offsets);
+  const piece = pieceMaker(vocabulary, prompt.at(-1)!);
+  let input = prompt;
+  let trip = 1;
+  for (let position = 0; position < length; ) {
+    signal?.throwIfAborted();
+    const count = Math.min(trip, length - position);
+    const call = { params, input, count, position, ...sample };
+    const tokens = await lock.read(() => stepper.generate(call));
+    for (const token of tokens) {
+      signal?.throwIfAborted();
+      yield piece(token);
+    }
+    position += count;
+    input = new Uint32Array();
+    trip = Math.min(LARGEST_TRIP, trip * 2);
+  }
+}
+
+/** See {@link LanguageModel.logProbability}. */
+export async function scoreText(
+  { spec, layout, params, lock }: TrainingTarget,
+  vocabulary: Vocabulary,
+  text: string,
+  options: LogProbabilityOptions,
+): Promise<number> {
+  checkNames(options, SCORE_NAMES, 'logProbability');
+  const signal = checkSignal(options.signal);
+  if (typeof text !== 'string') {
+    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected text to be a string, got ${describe(text)}`);
+  }
+  const before = leadIn(vocabulary, 'context', options.context);
+  const scored = encodeText(vocabulary, text);
+  const stepper = new native.Stepper(spec, layout.offsets);
+  const all = new Uint32Array(before.length + scored.length);
+  all.set(before);
+  all.set(scored, before.length);
+  let total = 0;
+  // Trips overlap by one token, the last input. The context's own probability is computed and left out.
+  for (let at = 0; at < all.length - 1; ) {
+    signal?.throwIfAborted();
+    const edge = at < before.length - 1 ? before.length - 1 : all.length - 1;
+    const end = Math.min(at + SCORE_TRIP, edge);
+    const sum = await lock.read(() => stepper.score({ params, tokens: all.slice(at, end + 1) }));
+    if (at >= before.length - 1) total += sum;
+    at = end;
+  }
+  return total;
+}

@@ -1,0 +1,221 @@
+/**
+ * The language model: what users build, train, ask and save. Owns parameters and vocabulary; the work is done by
+ * `train/`, `evaluate.ts`, `generate.ts` and `model-file.ts`.
+ */
+import type { Corpus } from '../data/corpus.js';
+import { Vocabulary } from '../data/vocabulary.js';
+import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js';
+import { allocateFloats } from '../memory/arena.js';
+import { planLayout } from '../memory/layout.js';
+import { native } from '../native.js';
+import type { ModelSpec } from '../native-types.js';
+import { checkNames, checkSignal, resolveTrainOptions } from '../train/options.js';
+import { runTraining, type TrainingTarget } from '../train/trainer.js';
+import { corpusLoss } from './evaluate.js';
+import { checkSeed, generateText, scoreText } from './generate.js';
+import { ReadWriteLock } from './lock.js';
+import { type ModelParts, readModel, writeModel } from './model-file.js';
+import { parseSpec } from './spec.js';
+import type {
+  GenerateOptions,
+  LanguageModelOptions,
+  LogProbabilityOptions,
+  PerplexityOptions,
+  TrainOptions,
+  TrainProgress,
+} from './types.js';
+
+/** Set while `load` builds a model around parameters that are there already. */
+const PARTS = Symbol('parts');
+
+function newParts(options: LanguageModelOptions): ModelParts {
+  checkNames(options, ['vocabulary', 'embedding', 'layers', 'seed'], 'LanguageModel');
+  const { vocabulary } = options;
+  if (!(vocabulary instanceof Vocabulary)) {
+    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected vocabulary to be a Vocabulary, got ${describe(vocabulary)}`);
+  }
+  const embedding = expectInteger('embedding', options.embedding);
+  if (!Array.isArray(options.layers)) {
+    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected layers to be an array, got ${describe(options.layers)}`);
+  }
+  const spec = parseSpec({
+    input: { kind: 'tokens', vocabulary: vocabulary.size, embedding },
+    layers: options.layers,
+    output: { kind: 'softmax' },
+  });
+  const layout = planLayout(native.tensorTable(spec));
+  return { spec, vocabulary, layout, params: allocateFloats(layout.length) };
+}
+
+/**
+ * A recurrent language model: embedding, recurrent layers, and a softmax over the vocabulary.
+ *
+ * Heavy work never runs on the calling thread: training runs in worker threads, everything else on the libuv pool.
+ *
+ * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_SPEC
+ * @example
+ * ```ts
+ * import { Corpus, LanguageModel } from 'timernn';
+ * const corpus = Corpus.fromText('the cat sat on the mat\n'.repeat(200), { unit: 'char' });
+ * const model = new LanguageModel({ vocabulary: corpus.vocabulary, embedding: 16, layers: [{ cell: 'rnn', size: 64 }] });
+ * for await (const { perplexity } of model.train(corpus, { streams: 4, window: 16 })) console.log(perplexity);
+ * ```
+ */
+export class LanguageModel {
+  readonly #parts: ModelParts;
+  readonly #lock = new ReadWriteLock();
+  readonly #seed: bigint;
+  #initialised: Promise<void> | undefined;
+  #training = false;
+
+  constructor(options: LanguageModelOptions, parts?: { [PARTS]: ModelParts }) {
+    this.#seed = parts === undefined ? checkSeed(options?.seed ?? 1) : 0n;
+    this.#parts = parts?.[PARTS] ?? newParts(options);
+    if (parts !== undefined) this.#initialised = Promise.resolve();
+  }
+
+  /** The architecture, as stored in the model file. A copy. */
+  get spec(): ModelSpec {
+    return structuredClone(this.#parts.spec);
+  }
+
+  /** The vocabulary that the model's tokens are numbered by. */
+  get vocabulary(): Vocabulary {
+    return this.#parts.vocabulary;
+  }
+
+  /** How many numbers the model learns. */
+  get parameterCount(): number {
+    return this.#parts.layout.parameterCount;
+  }
+
+  /**
+   * Trains on a corpus and yields after every round of windows. Between two reports no worker runs, so the model may
+   * be saved, evaluated or asked inside the loop. Leaving the loop ends the run and its threads.
+   *
+   * The corpus is cut into N streams; hidden state is carried from window to window and starts empty with each epoch;
+   * the backward pass stops at the window's edge. Same seed, options and CPU type: same bits, for any number of workers.
+   *
+   * @throws (when called) ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY; (while it runs) ERR_TIMERNN_CORPUS,
+   * ERR_TIMERNN_BUSY where the model is in training already, ERR_TIMERNN_DIVERGED, ERR_TIMERNN_WORKER, or the signal's reason
+   */
+  train(corpus: Corpus, options: TrainOptions = {}): AsyncGenerator<TrainProgress, void, undefined> {
+    const resolved = resolveTrainOptions(options);
+    this.#checkCorpus(corpus);
+    return this.#train(corpus, resolved);
+  }
+
+  async *#train(corpus: Corpus, options: ReturnType<typeof resolveTrainOptions>): AsyncGenerator<TrainProgress, void> {
+    if (this.#training) {
+      throw new TimeRNNError(
+        'ERR_TIMERNN_BUSY',
+        'Expected the model to be idle, got a second train() while one is running',
+      );
+    }
+    this.#training = true;
+    try {
+      yield* runTraining(await this.#ready(), corpus, options);
+    } catch (error) {
+      throw fromForeign(error);
+    } finally {
+      this.#training = false;
+    }
+  }
+
+  /**
+   * exp of the mean negative log-likelihood in nats over tokens 1 … L−1 of the corpus, state carried, each counted once.
+   *
+   * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, ERR_TIMERNN_CORPUS for fewer than 2 tokens, or the signal's reason
+   */
+  async perplexity(corpus: Corpus, options: PerplexityOptions = {}): Promise<number> {
+    checkNames(options, ['streams', 'signal'], 'perplexity');
+    const streams = expectInteger('streams', options.streams ?? 1);
+    const signal = checkSignal(options.signal);
+    this.#checkCorpus(corpus);
+    return this.#call(async (target) => {
+      const loss = await corpusLoss(target, corpus, streams, signal);
+      return Math.exp(loss / (corpus.length - 1));
+    });
+  }
+
+  /**
+   * log P(text | context) in nats by the chain rule: Σ log P(w_t | context, w_1 … w_{t−1}).
+   *
+   * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, or the signal's reason
+   */
+  async logProbability(text: string, options: LogProbabilityOptions = {}): Promise<number> {
+    return this.#call((target) => scoreText(target, this.vocabulary, text, options));
+  }
+
+  /**
+   * Generates text piece by piece (a character or a word each); the pieces joined are the text.
+   *
+   * @throws (when called) ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY; (while it runs) the signal's reason
+   */
+  generate(options: GenerateOptions = {}): AsyncGenerator<string, void, undefined> {
+    const pieces = generateText(this.#target, this.vocabulary, options);
+    return this.#generate(pieces);
+  }
+
+  async *#generate(pieces: AsyncGenerator<string, void>): AsyncGenerator<string, void, undefined> {
+    await this.#ready();
+    try {
+      yield* pieces;
+    } catch (error) {
+      throw fromForeign(error);
+    }
+  }
+
+  /**
+   * Writes the model as one safetensors file, whole or not at all.
+   *
+   * @throws ERR_TIMERNN_FILE where it cannot be written; a file of that name is then as it was
+   */
+  async save(path: string): Promise<void> {
+    await this.#call((target) => target.lock.read(() => writeModel(path, this.#parts)));
+  }
+
+  /**
+   * Reads a model that `save` wrote.
+   *
+   * @throws ERR_TIMERNN_FILE, ERR_TIMERNN_FORMAT, ERR_TIMERNN_SPEC, ERR_TIMERNN_VOCABULARY
+   */
+  static async load(path: string): Promise<LanguageModel> {
+    const parts = await readModel(path);
+    return new LanguageModel(undefined as never, { [PARTS]: parts });
+  }
+
+  get #target(): TrainingTarget {
+    return { ...this.#parts, lock: this.#lock };
+  }
+
+  // The first use fills the parameters, off this thread: orthogonal matrices take a while for large layers.
+  async #ready(): Promise<TrainingTarget> {
+    const { params, spec, layout } = this.#parts;
+    this.#initialised ??= native.initialise(params, spec, layout.offsets, this.#seed);
+    await this.#initialised;
+    return this.#target;
+  }
+
+  async #call<T>(body: (target: TrainingTarget) => Promise<T>): Promise<T> {
+    try {
+      return await body(await this.#ready());
+    } catch (error) {
+      throw fromForeign(error);
+    }
+  }
+
+  #checkCorpus(corpus: Corpus): void {
+    const { vocabulary } = this.#parts;
+    if (!(corpus?.tokens instanceof Uint32Array)) {
+      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected corpus to be a Corpus, got ${describe(corpus)}`);
+    }
+    if (corpus.vocabulary !== vocabulary && corpus.vocabulary.hash !== vocabulary.hash) {
+      throw new TimeRNNError(
+        'ERR_TIMERNN_VOCABULARY',
+        `Expected a corpus with the model's vocabulary (${vocabulary.size} tokens, hash ${vocabulary.hash.slice(0, 12)}), got one ` +
+          `with ${corpus.vocabulary.size} tokens, hash ${corpus.vocabulary.hash.slice(0, 12)}: pass { vocabulary: model.vocabulary } to Corpus`,
+      );
+    }
+  }
+}

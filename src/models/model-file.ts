@@ -1,0 +1,110 @@
+/**
+ * A model as a safetensors file: tensors by name, the spec and the vocabulary in the metadata.
+ * Refuses to do: checkpoints of a run in progress.
+ */
+import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
+import { Vocabulary } from '../data/vocabulary.js';
+import { describe, TimeRNNError } from '../errors.js';
+import { allocateFloats, viewsOf } from '../memory/arena.js';
+import { type Layout, planLayout } from '../memory/layout.js';
+import { native } from '../native.js';
+import type { ModelSpec } from '../native-types.js';
+import { parseSpec } from './spec.js';
+
+/** `__metadata__.format` of a model file, and the version that this release writes and reads. */
+export const MODEL_FORMAT = 'timernn.model';
+export const MODEL_VERSION = '1';
+
+/** The parts of a model. */
+export interface ModelParts {
+  spec: ModelSpec;
+  vocabulary: Vocabulary;
+  layout: Layout;
+  params: Float32Array<SharedArrayBuffer>;
+}
+
+/** @throws ERR_TIMERNN_FILE where the file cannot be written; the old one is then untouched */
+export async function writeModel(path: string, { spec, vocabulary, layout, params }: ModelParts): Promise<void> {
+  const views = viewsOf(params, layout);
+  await writeSafetensors(
+    path,
+    layout.placements.map(({ name, shape }) => ({ name, shape: [...shape], data: views.get(name)! })),
+    {
+      format: MODEL_FORMAT,
+      version: MODEL_VERSION,
+      spec: JSON.stringify(spec),
+      vocabulary: JSON.stringify(vocabulary),
+      vocabularyHash: vocabulary.hash,
+    },
+  );
+}
+
+function wrong(path: string, expected: string, got: string): TimeRNNError {
+  return new TimeRNNError('ERR_TIMERNN_FORMAT', `Expected ${path} to have ${expected}, got ${got}`);
+}
+
+function parseJson(path: string, metadata: ReadonlyMap<string, string>, key: string): unknown {
+  const text = metadata.get(key);
+  if (text === undefined) throw wrong(path, `a "${key}" entry in its metadata`, 'none');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw wrong(path, `JSON in its metadata entry "${key}"`, describe(text));
+  }
+}
+
+/** Reads spec and vocabulary out of a model file's metadata. @throws ERR_TIMERNN_FORMAT or what the parts say */
+export function parseModelMetadata(
+  path: string,
+  metadata: ReadonlyMap<string, string>,
+): { spec: ModelSpec; vocabulary: Vocabulary } {
+  const format = metadata.get('format');
+  const version = metadata.get('version');
+  if (format !== MODEL_FORMAT) throw wrong(path, `the format ${MODEL_FORMAT}`, describe(format));
+  if (version !== MODEL_VERSION) throw wrong(path, `the format version ${MODEL_VERSION}`, describe(version));
+  const spec = parseSpec(parseJson(path, metadata, 'spec'));
+  const vocabulary = Vocabulary.fromJSON(parseJson(path, metadata, 'vocabulary'));
+  if (vocabulary.size !== spec.input.vocabulary) {
+    throw wrong(path, `a vocabulary of ${spec.input.vocabulary} tokens`, String(vocabulary.size));
+  }
+  if (metadata.get('vocabularyHash') !== vocabulary.hash) {
+    throw wrong(path, `the vocabulary hash ${vocabulary.hash}`, describe(metadata.get('vocabularyHash')));
+  }
+  return { spec, vocabulary };
+}
+
+/**
+ * Reads a model. Names, types and shapes are compared with the spec's tensor table before any weight is read.
+ *
+ * @throws ERR_TIMERNN_FILE, ERR_TIMERNN_FORMAT, ERR_TIMERNN_SPEC or ERR_TIMERNN_VOCABULARY
+ */
+export async function readModel(path: string): Promise<ModelParts> {
+  let parts: ModelParts | undefined;
+  const { metadata, tensors } = await readSafetensors(path, {
+    destination(tensor, found) {
+      parts ??= allocate(path, found);
+      const place = parts.layout.placements.find(({ name }) => name === tensor.name);
+      if (place === undefined) throw wrong(path, 'only tensors of its spec', describe(tensor.name));
+      if (tensor.dtype !== 'F32' || tensor.shape.join() !== place.shape.join()) {
+        const got = `${tensor.dtype} [${tensor.shape.join(', ')}]`;
+        throw wrong(path, `${place.name} as F32 [${place.shape.join(', ')}]`, got);
+      }
+      return parts.params.subarray(place.offset, place.offset + place.length);
+    },
+  });
+  parts ??= allocate(path, metadata);
+  const missing = parts.layout.placements.find(({ name }) => !tensors.has(name));
+  if (missing !== undefined) throw wrong(path, `the tensor ${missing.name}`, 'none of that name');
+  const bad = parts.params.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) {
+    const place = parts.layout.placements.findLast(({ offset }) => offset <= bad)!;
+    throw wrong(path, `finite weights in ${place.name}`, `${parts.params[bad]} at index ${bad - place.offset}`);
+  }
+  return parts;
+}
+
+function allocate(path: string, metadata: ReadonlyMap<string, string>): ModelParts {
+  const { spec, vocabulary } = parseModelMetadata(path, metadata);
+  const layout = planLayout(native.tensorTable(spec));
+  return { spec, vocabulary, layout, params: allocateFloats(layout.length) };
+}

@@ -1,0 +1,85 @@
+/** Checks and defaults of the training options. Refuses to do: anything with a corpus. */
+import { availableParallelism } from 'node:os';
+import { describe, expectInteger, TimeRNNError } from '../errors.js';
+import type { TrainOptions } from '../models/types.js';
+
+/** Training options with every default filled in. */
+export interface ResolvedOptions {
+  streams: number;
+  window: number;
+  epochs: number;
+  workers: number;
+  shards: number | undefined;
+  learningRate: (epoch: number) => number;
+  clip: number;
+  reportEvery: number | undefined;
+  signal: AbortSignal | undefined;
+}
+
+const NAMES: readonly string[] = [
+  'streams',
+  'window',
+  'epochs',
+  'workers',
+  'shards',
+  'learningRate',
+  'clip',
+  'reportEvery',
+  'signal',
+] satisfies (keyof TrainOptions)[];
+
+function rate(value: unknown, where: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected ${where} to be a finite number of at least 0, got ${describe(value)}`,
+    );
+  }
+  return value;
+}
+
+/**
+ * Names of options that do not exist are errors: a misspelt option must not be a silent default.
+ *
+ * @throws ERR_TIMERNN_OPTION
+ */
+export function checkNames(options: unknown, names: readonly string[], where: string): void {
+  if (options === null || typeof options !== 'object') {
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected the options of ${where} to be an object, got ${describe(options)}`,
+    );
+  }
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected the options of ${where} to be among ${names.join(', ')}, got ${describe(unknown)}`,
+    );
+  }
+}
+
+/** @throws ERR_TIMERNN_OPTION unless `signal` is undefined or an AbortSignal */
+export function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected signal to be an AbortSignal, got ${describe(signal)}`);
+}
+
+/** @throws ERR_TIMERNN_OPTION naming the option, what was expected and what came */
+export function resolveTrainOptions(options: TrainOptions = {}): ResolvedOptions {
+  checkNames(options, NAMES, 'train');
+  const { learningRate = 1, clip = 5, shards, reportEvery } = options;
+  if (typeof learningRate !== 'function') rate(learningRate, 'learningRate');
+  const schedule = typeof learningRate === 'function' ? learningRate : () => learningRate;
+  return {
+    streams: expectInteger('streams', options.streams ?? 32),
+    window: expectInteger('window', options.window ?? 64, 1, 2 ** 20),
+    epochs: expectInteger('epochs', options.epochs ?? 1),
+    workers: expectInteger('workers', options.workers ?? availableParallelism(), 1, 1024),
+    shards: shards === undefined ? undefined : expectInteger('shards', shards),
+    learningRate: (epoch) => rate(schedule(epoch), `learningRate(${epoch})`),
+    clip: rate(clip, 'clip'),
+    reportEvery: reportEvery === undefined ? undefined : expectInteger('reportEvery', reportEvery),
+    signal: checkSignal(options.signal),
+  };
+}
