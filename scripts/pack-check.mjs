@@ -100,10 +100,10 @@ try {
         timeout: 2 * MINUTE,
       }),
     );
-    writeFileSync(
-      join(consumer, 'package.json'),
-      '{ "private": true, "type": "module", "allowScripts": { "timernn": true } }\n',
-    );
+    // npm 12 runs install scripts only of approved packages; earlier ones do not know the field.
+    const allowScripts = { [`file:${packed.tarball}`]: true };
+    const manifest = { private: true, type: 'module', allowScripts };
+    writeFileSync(join(consumer, 'package.json'), JSON.stringify(manifest));
     writeFileSync(join(consumer, 'consumer.mjs'), CONSUMER);
     writeFileSync(join(consumer, 'typed.ts'), TYPED_CONSUMER);
     writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify(TSCONFIG));
