@@ -35,17 +35,10 @@ function leadIn(vocabulary: Vocabulary, name: string, text: string | undefined):
   if (text !== undefined && typeof text !== 'string') {
     throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be a string, got ${describe(text)}`);
   }
-  const tokens = text === undefined ? new Uint32Array() : encodeText(vocabulary, text);
+  const tokens = text === undefined ? new Uint32Array() : vocabulary.encode(text);
   if (tokens.length > 0) return tokens;
   if (vocabulary.lineEndId !== undefined) return Uint32Array.of(vocabulary.lineEndId);
   throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name}, since the vocabulary has no line end to start from`);
-}
-
-/** Unlike a line of a corpus, a phrase does not end its line: the end that `encode` adds for words is taken off. */
-function encodeText(vocabulary: Vocabulary, text: string): Uint32Array {
-  const tokens = vocabulary.encode(text);
-  const added = vocabulary.unit === 'word' && !text.endsWith('\n') && tokens.at(-1) === vocabulary.lineEndId;
-  return added ? tokens.subarray(0, -1) : tokens;
 }
 
 /** Turns tokens into pieces of text that can be joined with nothing between them. */
@@ -132,7 +125,7 @@ export async function scoreText(
     throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected text to be a string, got ${describe(text)}`);
   }
   const before = leadIn(vocabulary, 'context', options.context);
-  const scored = encodeText(vocabulary, text);
+  const scored = vocabulary.encode(text);
   const stepper = new native.Stepper(spec, layout.offsets);
   const all = new Uint32Array(before.length + scored.length);
   all.set(before);
