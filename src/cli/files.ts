@@ -6,10 +6,11 @@ import { open, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TimeRNNError } from '../errors.js';
 
-const reason = (error: unknown): string => {
+const reason = (error: unknown, folderExists: boolean): string => {
   const code = (error as NodeJS.ErrnoException).code;
   const known: Record<string, string> = {
-    ENOENT: 'it does not exist',
+    // The file system of /proc answers so.
+    ENOENT: folderExists ? 'the system takes no new files there' : 'it does not exist',
     ENOTDIR: 'a part of it is a file, not a folder',
     EACCES: 'permission is denied',
     EPERM: 'permission is denied',
@@ -37,7 +38,8 @@ export async function checkWritable(optionName: string, path: string): Promise<v
     const handle = await open(probe, 'w');
     await handle.close();
   } catch (error) {
-    refuse(`into the folder ${folder}`, reason(error), error);
+    const exists = (await stat(folder).catch(() => undefined))?.isDirectory() === true;
+    refuse(`into the folder ${folder}`, reason(error, exists), error);
   } finally {
     await rm(probe, { force: true }).catch(() => undefined);
   }

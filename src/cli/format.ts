@@ -14,10 +14,11 @@ export function compact(value: number): string {
   return value.toFixed(0);
 }
 
-/** Seconds → `7 s`, `1:05`, `2:03:04`. */
+/** Seconds → `0.7 s`, `12 s`, `1:05`, `2:03:04`. */
 export function clock(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–';
-  const whole = Math.max(0, Math.round(seconds));
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`;
+  const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   const two = (value: number) => String(value).padStart(2, '0');
   const hours = Math.floor(whole / 3600);

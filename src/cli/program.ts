@@ -34,13 +34,14 @@ export function createProgram(): Command {
  * @returns the exit code; commands that end by a signal set `process.exitCode` themselves
  */
 export async function run(args: readonly string[]): Promise<number> {
-  const program = createProgram();
+  let program: Command | undefined;
   try {
+    program = createProgram();
     if (args.length === 0) throw program.help({ error: true });
     await program.parseAsync([...args], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    const known = program.commands.find((command) => command.name() === args[0]);
+    const known = program?.commands.find((command) => command.name() === args[0]);
     const name = known ? `timernn ${known.name()}` : 'timernn';
     const { code, text } = describeFailure(error, name, wantsStack(args));
     if (text !== '') process.stderr.write(`${text}\n`);

@@ -20,8 +20,6 @@ async function action(modelPath: string, file: string, flags: Flags): Promise<vo
   const value = await model.perplexity(corpus, { streams: flags.streams });
   const seconds = (performance.now() - started) / 1000;
   const loss = Math.log(value);
-  // Each stream predicts all of its tokens but the first.
-  const predicted = corpus.length - flags.streams;
   let unknown = 0;
   for (const id of corpus.tokens) if (id === vocabulary.unknownId) unknown++;
   if (flags.json) {
@@ -34,8 +32,8 @@ async function action(modelPath: string, file: string, flags: Flags): Promise<vo
   const noun = tokenNoun(vocabulary.unit);
   await print(`perplexity  ${perplexity(value)}\n`);
   await print(`${bitsUnit(vocabulary.unit).padEnd(11)} ${bits(loss).toFixed(4)}\n`);
-  await print(`tokens      ${count(corpus.length)} ${noun}, ${count(unknown)} of them not in the vocabulary\n`);
-  await print(`speed       ${count(predicted / seconds)} ${noun}/s\n`);
+  await print(`length      ${count(corpus.length)} ${noun}, ${count(unknown)} of them not in the vocabulary\n`);
+  await print(`speed       ${count((corpus.length - 1) / seconds)} ${noun}/s\n`);
 }
 
 export const evaluate: Register = (program) => {

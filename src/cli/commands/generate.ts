@@ -1,5 +1,6 @@
 /** `timernn generate`: text from a model, to stdout as it is made. */
 import { loadLibrary, newCommand, type Register } from '../command.js';
+import { UsageError } from '../failures.js';
 import { integerOption, numberOption } from '../options.js';
 import { print } from '../output.js';
 
@@ -14,6 +15,9 @@ interface Flags {
 async function action(modelPath: string, flags: Flags): Promise<void> {
   const { LanguageModel } = await loadLibrary();
   const model = await LanguageModel.load(modelPath);
+  if (!flags.prompt && model.vocabulary.lineEndId === undefined) {
+    throw new UsageError('--prompt: expected some text, since this model knows no line end to start from');
+  }
   const { prompt, length, temperature, topK } = flags;
   const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 32);
   if (prompt !== undefined) await print(prompt);

@@ -40,6 +40,8 @@ function contentsOf(file: string, size: number, header: SafetensorsHeader): Cont
     const { unit, size: tokens, hash } = Vocabulary.fromJSON(vocabularyJson);
     contents.vocabulary = { unit, size: tokens, hash };
     metadata.delete('vocabulary');
+    // A hash that differs stays in the list, where it can be seen.
+    if (metadata.get('vocabularyHash') === hash) metadata.delete('vocabularyHash');
   }
   contents.tensors = header.tensors.map(({ name, dtype, shape, begin, end }) => ({
     name,
@@ -54,10 +56,11 @@ function contentsOf(file: string, size: number, header: SafetensorsHeader): Cont
   return contents;
 }
 
-function describeSpec(spec: ModelSpec | undefined): string {
-  if (spec?.input === undefined || !Array.isArray(spec.layers)) return 'none: not a model of timernn';
-  const layers = spec.layers.map((layer) => `${layer.cell} ${layer.size}`).join(' → ');
-  return `${spec.input.vocabulary} tokens → embedding ${spec.input.embedding} → ${layers} → ${spec.output?.kind}`;
+/** The file may come from anywhere: what is not as a spec is shown as absent, never trusted. */
+function describeSpec(spec: Partial<ModelSpec> | undefined): string {
+  if (typeof spec?.input !== 'object' || !Array.isArray(spec.layers)) return 'none: not a model of timernn';
+  const layers = spec.layers.map((layer) => `${layer?.cell} ${layer?.size}`).join(' → ');
+  return `${spec.input?.vocabulary} tokens → embedding ${spec.input?.embedding} → ${layers} → ${spec.output?.kind}`;
 }
 
 async function action(path: string, flags: { json?: boolean }): Promise<void> {
@@ -72,10 +75,12 @@ async function action(path: string, flags: { json?: boolean }): Promise<void> {
     `file        ${path}, ${bytes(contents.bytes)}`,
     `model       ${describeSpec(contents.spec)}`,
     `parameters  ${count(contents.parameters)}`,
-    ...(vocabulary ? [`vocabulary  ${count(vocabulary.size)}, unit ${vocabulary.unit}, ${vocabulary.hash}`] : []),
+    ...(vocabulary
+      ? [`vocabulary  ${count(vocabulary.size)} tokens, unit ${vocabulary.unit}`, `hash        ${vocabulary.hash}`]
+      : []),
     ...Object.entries(contents.metadata).map(([key, value]) => {
       const short = value.length > 80 ? `${value.slice(0, 77)}...` : value;
-      return `metadata    ${key}: ${short}`;
+      return `${key.padEnd(11)} ${short}`;
     }),
     '',
   ];

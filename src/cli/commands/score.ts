@@ -39,7 +39,10 @@ async function action(modelPath: string, args: string[], flags: Flags): Promise<
   }
   const { LanguageModel } = await loadLibrary();
   const model = await LanguageModel.load(modelPath);
-  const { unit } = model.vocabulary;
+  const { unit, lineEndId } = model.vocabulary;
+  if (!flags.context && lineEndId === undefined) {
+    throw new UsageError('--context: expected some text, since this model knows no line end to start from');
+  }
   if (!flags.json) await print(`${'nats'.padStart(12)}  ${`bits/${unit}`.padStart(9)}  text\n`);
   for await (const text of texts(args, flags.file)) {
     const options = flags.context === undefined ? {} : { context: flags.context };

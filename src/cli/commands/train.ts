@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Corpus } from '../../data/corpus.js';
 import type { LanguageModel } from '../../models/language-model.js';
+import type { GenerateOptions } from '../../models/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
 import { loadCorpus } from '../corpus.js';
 import { UsageError } from '../failures.js';
@@ -87,6 +88,13 @@ async function makeModel(file: string, flags: TrainFlags): Promise<{ model: Lang
   return { model: new LanguageModel({ vocabulary: corpus.vocabulary, embedding, layers, seed }), corpus };
 }
 
+/** A text of one line has no line end to start from: then the samples go on from its first token. */
+function sampleOptions(flags: TrainFlags, { vocabulary, tokens }: Corpus): Omit<GenerateOptions, 'signal'> {
+  const first = vocabulary.lineEndId === undefined ? vocabulary.decode(tokens.subarray(0, 1)) : undefined;
+  const prompt = flags.prompt || first;
+  return { length: flags.sample, temperature: 0.8, seed: flags.seed, ...(prompt === undefined ? {} : { prompt }) };
+}
+
 /** With --json the objects have stdout to themselves and people read stderr. */
 function makeReporter(flags: TrainFlags): Reporter {
   const sink = flags.json ? process.stderr : process.stdout;
@@ -131,15 +139,7 @@ async function action(file: string, flags: TrainFlags, command: Command): Promis
       },
       out: flags.out,
       report,
-      sample:
-        flags.sample > 0
-          ? {
-              length: flags.sample,
-              temperature: 0.8,
-              seed: flags.seed,
-              ...(flags.prompt === undefined ? {} : { prompt: flags.prompt }),
-            }
-          : undefined,
+      sample: flags.sample > 0 ? sampleOptions(flags, corpus) : undefined,
       reporter: makeReporter(flags),
       interrupts,
       goOn: (history) => goOnCommand(file, flags, command, history),

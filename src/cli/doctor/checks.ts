@@ -47,7 +47,8 @@ function checkCpu({ cpu, cores, parallelism, cpuQuota }: DoctorFacts): Finding {
 
 function checkKernels(native: SystemInfo): Finding {
   const best = BEST_ISA.find((isa) => native.isaAvailable.includes(isa)) ?? native.isa;
-  const found = `${native.isa} (available: ${native.isaAvailable.join(', ') || native.isa})`;
+  const features = native.cpuFeatures.length > 0 ? `; CPU features ${native.cpuFeatures.join(' ')}` : '';
+  const found = `${native.isa}, available ${native.isaAvailable.join(' ') || native.isa}${features}`;
   if (native.isa !== best) {
     return warn('Kernels', found, `Unset TIMERNN_ISA, so that the ${best} kernels are used.`);
   }
@@ -113,7 +114,7 @@ export function examine(facts: DoctorFacts): Finding[] {
     const remedy = rest.join('\n').trim() || 'npx timernn build';
     findings.push({ subject: 'Native part', status: 'fail', found: first, remedy });
   } else {
-    findings.push(ok('Native part', `loaded, compiled by ${facts.native.compiler}`));
+    findings.push(ok('Native part', `loaded; compiler ${facts.native.compiler}`));
     findings.push(checkKernels(facts.native), checkBlas(facts.native), checkThreads(facts.native));
     if (facts.measured !== undefined) findings.push(...checkSpeed(facts.measured));
   }

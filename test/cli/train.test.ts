@@ -1,0 +1,196 @@
+/** `timernn train`, for real: files, JSON lines, interruption, going on. */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { LanguageModel } from 'timernn';
+import { jsonLines, temporaryFolder, timernn } from './helpers/cli.js';
+
+const TEXT = 'The sea had jeeringly kept his finite body up, but drowned the infinite of his soul.\n'.repeat(60);
+const TINY = [
+  '--size',
+  '16',
+  '--embedding',
+  '8',
+  '--streams',
+  '4',
+  '--window',
+  '16',
+  '--workers',
+  '2',
+  '--sample',
+  '20',
+];
+
+async function folderWithBook(t: ExecutionContext): Promise<string> {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'book.txt'), TEXT);
+  return folder;
+}
+
+test('train saves a model and a report, and says what it does in plain lines', async (t) => {
+  const cwd = await folderWithBook(t);
+  const args = ['train', 'book.txt', ...TINY, '--epochs', '2', '--out', 'm.safetensors', '--report', 'r.html'];
+  const { code, stdout, stderr } = await timernn(args, { cwd });
+  t.is(code, 0, stderr);
+  t.is(stderr, '');
+  t.regex(stdout, /model +embedding 8 → rnn 16 → softmax/);
+  t.regex(stdout, /epoch 2\/2 {2}perplexity: training [\d.]+ {2}held out [\d.]+ \([\d.]+ bits\/char\)/);
+  t.regex(stdout, /Model saved: m\.safetensors\nReport: r\.html\n$/);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: no line is rewritten in a pipe
+  t.notRegex(stdout, /[\r\u001b]/);
+  t.deepEqual((await readdir(cwd)).sort(), ['book.txt', 'm.safetensors', 'r.html']);
+  const model = await LanguageModel.load(join(cwd, 'm.safetensors'));
+  t.like(model.spec, { layers: [{ cell: 'rnn', size: 16 }], input: { embedding: 8 } });
+  const html = await readFile(join(cwd, 'r.html'), 'utf8');
+  t.regex(html, /Training on book\.txt/);
+  t.regex(html, /After epoch 2, held-out perplexity/);
+});
+
+test('--json: every line of stdout is an object, text goes to stderr; --quiet silences that too', async (t) => {
+  const cwd = await folderWithBook(t);
+  const args = ['train', 'book.txt', ...TINY, '--epochs', '2', '--json'];
+  const { code, stdout, stderr } = await timernn(args, { cwd });
+  t.is(code, 0);
+  t.regex(stderr, /epoch 2\/2/);
+  const events = jsonLines(stdout);
+  t.like(events[0], { event: 'start', unit: 'char', streams: 4, window: 16, workers: 2, epochs: 2 });
+  t.like(events.at(-1), { event: 'saved', what: 'model', path: 'model.safetensors' });
+  const progress = events.filter((event) => event.event === 'progress');
+  t.true(progress.length >= 2);
+  t.true(progress.every((event) => typeof event.loss === 'number' && typeof event.tokensPerSecond === 'number'));
+  t.like(progress.at(-1), { epoch: 1, epochEnd: true });
+  const epochs = events.filter((event) => event.event === 'epoch');
+  t.deepEqual(
+    epochs.map((event) => event.epoch),
+    [1, 2],
+  );
+  t.true(epochs.every((event) => (event.heldOut as { perplexity: number }).perplexity > 1));
+  const quiet = await timernn([...args, '--quiet'], { cwd });
+  t.is(quiet.stderr, '');
+  t.is(jsonLines(quiet.stdout).at(-1)?.event, 'saved');
+});
+
+test('words, a falling learning rate, nothing held out, no samples', async (t) => {
+  const cwd = await folderWithBook(t);
+  const word = ['--unit', 'word', '--vocabulary-size', '10', '--lowercase', '--separate-punctuation'];
+  const rate = ['--learning-rate', '0.5', '--decay', '0.5', '--held-out', '0', '--epochs', '3', '--json', '--quiet'];
+  const { code, stdout, stderr } = await timernn(['train', 'book.txt', ...TINY, ...word, ...rate, '--sample', '0'], {
+    cwd,
+  });
+  t.is(code, 0, stderr);
+  const events = jsonLines(stdout);
+  t.like(events[0], { unit: 'word', vocabulary: 10, heldOutTokens: 0 });
+  const epochs = events.filter((event) => event.event === 'epoch');
+  t.deepEqual(
+    epochs.map((event) => event.learningRate),
+    [0.5, 0.25, 0.125],
+  );
+  t.true(epochs.every((event) => !('heldOut' in event) && !('sample' in event)));
+});
+
+test('a text of one line, which has no line end to start samples from, trains too', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeFile(join(cwd, 'line.txt'), 'all work and no play '.repeat(100));
+  const { code, stderr, stdout } = await timernn(['train', 'line.txt', ...TINY, '--epochs', '1'], { cwd });
+  t.is(code, 0, stderr);
+  t.regex(stdout, / {2}│ a/);
+  const generate = await timernn(['generate', 'model.safetensors'], { cwd });
+  t.is(generate.code, 2);
+  t.regex(generate.stderr, /--prompt: expected some text/);
+});
+
+test('a folder that cannot be written is refused before anything else is done', async (t) => {
+  const cwd = await folderWithBook(t);
+  await mkdir(join(cwd, 'folder'));
+  const wrong: [args: string[], says: RegExp][] = [
+    [['--out', 'none/m.safetensors'], /--out: cannot write into the folder .*none: it does not exist/],
+    [['--out', 'book.txt/m.safetensors'], /--out: cannot write into the folder .*book\.txt: a part of it is a file/],
+    [['--out', 'folder'], /--out: cannot write folder: it is a folder; name a file/],
+    [['--report', 'none/r.html'], /--report: cannot write into the folder .*none: it does not exist/],
+  ];
+  // The book does not exist either: that the folder is named shows what was looked at first.
+  for (const [args, says] of wrong) {
+    const { code, stdout, stderr } = await timernn(['train', 'no-book.txt', ...TINY, ...args], { cwd });
+    t.is(code, 1);
+    t.is(stdout, '');
+    t.regex(stderr, says);
+    t.is(stderr.trimEnd().split('\n').length, 1);
+  }
+  t.deepEqual((await readdir(cwd)).sort(), ['book.txt', 'folder']);
+});
+
+test('a missing, empty or too short text is one line and exit code 1; no model is left', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeFile(join(cwd, 'empty.txt'), '');
+  await writeFile(join(cwd, 'short.txt'), 'ab\n');
+  for (const file of ['missing.txt', 'empty.txt', 'short.txt']) {
+    const { code, stderr } = await timernn(['train', file, ...TINY, '--quiet'], { cwd });
+    t.is(code, 1, file);
+    t.is(stderr.trimEnd().split('\n').length, 1, stderr);
+    t.regex(stderr, /^timernn train: .*Expected/);
+  }
+  t.deepEqual((await readdir(cwd)).sort(), ['empty.txt', 'short.txt']);
+});
+
+for (const [signal, exit] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  test(`${signal} stops at a window, saves the model and says how to go on; that command goes on`, async (t) => {
+    const cwd = await folderWithBook(t);
+    const args = ['train', 'book.txt', ...TINY, '--epochs', '100000', '--decay', '0.9', '--report', 'r.html', '--json'];
+    let sent = false;
+    const { code, stdout, stderr } = await timernn(args, {
+      cwd,
+      onOutput: (child, out) => {
+        if (sent || !out.includes('"event":"epoch"')) return;
+        sent = true;
+        child.kill(signal);
+      },
+    });
+    t.is(code, exit, stderr);
+    t.regex(stderr, new RegExp(`${signal}: stopping at the next window and saving`));
+    const last = jsonLines(stdout).at(-1) as { event: string; signal: string; goOn: string };
+    t.like(last, { event: 'interrupted', signal });
+    t.true(stderr.includes(`Go on with: ${last.goOn}`));
+    await t.notThrowsAsync(LanguageModel.load(join(cwd, 'model.safetensors')));
+    t.regex(await readFile(join(cwd, 'r.html'), 'utf8'), /was stopped before its last epoch/);
+
+    const words = last.goOn.split(' ');
+    t.deepEqual(words.slice(0, 6), ['npx', 'timernn', 'train', 'book.txt', '--from', 'model.safetensors']);
+    t.is(words[words.indexOf('--streams') + 1], '4');
+    t.true(Number(words[words.indexOf('--epochs') + 1]) < 100_000);
+    words[words.indexOf('--epochs') + 1] = '1';
+    const again = await timernn(words.slice(2), { cwd });
+    t.is(again.code, 0, again.stderr);
+    t.like(jsonLines(again.stdout).at(-2), { event: 'saved', what: 'model' });
+  });
+}
+
+test('a reader that goes away ends the run quietly, with the model saved', async (t) => {
+  const cwd = await folderWithBook(t);
+  const { stderr } = await timernn(['train', 'book.txt', ...TINY, '--epochs', '100000', '--json', '--quiet'], {
+    cwd,
+    onOutput: (child, out) => {
+      if (out.includes('"event":"epoch"')) child.stdout?.destroy();
+    },
+  });
+  t.is(stderr, '');
+  await t.notThrowsAsync(LanguageModel.load(join(cwd, 'model.safetensors')));
+});
+
+test('--from goes on where the model was, with its own vocabulary', async (t) => {
+  const cwd = await folderWithBook(t);
+  const shared = ['--streams', '4', '--window', '16', '--sample', '0', '--json', '--quiet'];
+  const first = await timernn(['train', 'book.txt', ...TINY, '--epochs', '8', '--json', '--quiet'], { cwd });
+  const second = await timernn(['train', 'book.txt', '--from', 'model.safetensors', '--epochs', '1', ...shared], {
+    cwd,
+  });
+  t.is(second.code, 0, second.stderr);
+  const perplexities = (text: string) =>
+    jsonLines(text)
+      .filter((event) => event.event === 'epoch')
+      .map((event) => event.perplexity as number);
+  t.true(perplexities(second.stdout)[0]! < perplexities(first.stdout)[0]! / 2);
+  t.like(jsonLines(second.stdout)[0], { layers: [{ cell: 'rnn', size: 16 }], embedding: 8 });
+});
