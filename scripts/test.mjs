@@ -36,7 +36,14 @@ async function runNativeTests() {
   const junit = join(build, 'ctest.xml');
   dropForeignCache(build, join(root, 'native'));
   rmSync(junit, { force: true });
-  const configure = ['-S', 'native', '-B', build, '-DCMAKE_BUILD_TYPE=Release', '-DTIMERNN_DEVELOPER=ON'];
+  const configure = [
+    '-S',
+    'native',
+    '-B',
+    build,
+    '-DCMAKE_BUILD_TYPE=Release',
+    `-DTIMERNN_DEVELOPER=${process.env.CI ? 'ON' : 'OFF'}`,
+  ];
   const parallel = String(availableParallelism());
   const built =
     (await step('Configuring the C++ tests…', 'cmake', configure)) &&
@@ -50,13 +57,13 @@ async function runNativeTests() {
 }
 
 async function runTypeScriptTests(args) {
-  if (!(await step('Compiling the TypeScript tests…', tool('tsc'), ['-p', 'test/tsconfig.json']))) {
-    return { passed: 0, failed: 1 };
-  }
+  // A type error is one failure; tsc writes the files all the same, and the tests run.
+  const typed = await step('Compiling the TypeScript tests…', tool('tsc'), ['-p', 'test/tsconfig.json']);
   console.log('Running the TypeScript tests…');
   const reader = createTapReader((line) => console.log(line));
   const result = await run(tool('ava'), ['--tap', ...args], { onLine: reader.line });
-  return settle('ava', reader.counts(), result);
+  const counts = settle('ava', reader.counts(), result);
+  return typed ? counts : { ...counts, failed: counts.failed + 1 };
 }
 
 /** Makes a runner's counts agree with how it ended: no test, or an exit code without a failed test, is one failure. */
