@@ -10,7 +10,7 @@ fi
 
 files=()
 while IFS= read -r file; do files+=("$file"); done \
-  < <(find native binding test/native -type f \( -name '*.cpp' -o -name '*.h' \) 2>/dev/null | LC_ALL=C sort)
+  < <(find native binding test/native -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.inl' \) 2>/dev/null | LC_ALL=C sort)
 if [[ ${#files[@]} -eq 0 ]]; then
   echo "Expected C++ files under native/ and binding/, found none" >&2
   exit 1
