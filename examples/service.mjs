@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import { Corpus, LanguageModel, TimeRNNError } from 'timernn';
 
-const corpus = Corpus.fromText('call me ishmael. some years ago, never mind how long, '.repeat(150), { unit: 'char' });
+const corpus = Corpus.fromText('call me ishmael. some years ago, never mind how long\n'.repeat(150), { unit: 'char' });
 const model = new LanguageModel({ vocabulary: corpus.vocabulary, embedding: 16, layers: [{ cell: 'rnn', size: 64 }] });
 for await (const _ of model.train(corpus, { streams: 8, window: 32, epochs: 10 }));
 

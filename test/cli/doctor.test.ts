@@ -61,7 +61,7 @@ test('each ill has its finding and its remedy', (t) => {
   ];
   for (const [facts, subject, status, remedy] of ills) {
     const finding = find(facts, subject);
-    t.is<string>(finding.status, status, subject);
+    t.is(String(finding.status), status, subject);
     t.regex(finding.remedy ?? '', remedy);
   }
   const { native: _, measured: __, ...without } = healthy;

@@ -51,6 +51,9 @@ const data = (change: Partial<ReportData> = {}): ReportData => ({
 
 const render = async (change: Partial<ReportData> = {}) => renderReport(data(change), await loadAssets());
 
+/** The page without what is inside its scripts: what the browser reads as elements. */
+const markup = (html: string): string => html.replace(/(<script[^>]*>).*?(?=<\/script>)/gs, '$1');
+
 /** The JSON that the page carries, read back as the page's script reads it. */
 const carried = (html: string): Record<string, number[][]> => {
   const found = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(html);
@@ -118,10 +121,10 @@ test('escaping: entities, script ends, line separators, numbers that JSON lacks'
 
 test('the page is self-contained: it refers to nothing outside and forbids itself to load', async (t) => {
   const html = await render();
-  t.notRegex(html, /<(link|img|iframe|object|embed|base|form|audio|video|source)\b/i);
-  t.notRegex(html, /\s(src|href|srcset|action|data)\s*=/i);
-  t.notRegex(html, /@import|url\(/i);
-  t.regex(html, /http-equiv="Content-Security-Policy" content="default-src 'none';/);
+  t.false(/<(link|img|iframe|object|embed|base|form|audio|video|source)\b/i.test(html));
+  t.false(/\s(src|href|srcset|action|data)\s*=/i.test(markup(html)));
+  t.false(/@import|url\(/i.test(html));
+  t.true(/http-equiv="Content-Security-Policy" content="default-src 'none';/.test(html));
   // The only addresses are in the licence comment of the plotting library.
   const addresses = html.match(/https?:\/\/[^\s"'<)]+/g) ?? [];
   t.deepEqual(
@@ -140,12 +143,12 @@ test('the scripts of the page are well-formed', async (t) => {
 
 test('a run without epochs, without held-out text, or with only one round still makes a page', async (t) => {
   const nothing = await render({ rounds: [], epochs: [], interrupted: true });
-  t.regex(nothing, /was stopped before its last epoch/);
-  t.notRegex(nothing, /data-chart/);
+  t.true(/was stopped before its last epoch/.test(nothing));
+  t.false(/<div class="chart/.test(nothing));
   const { heldOutLoss: _, sample: __, ...bare } = data().epochs[0]!;
   const page = await render({ rounds: rounds.slice(0, 1), epochs: [bare], unit: 'word' });
-  t.notRegex(page, /Held-out/);
-  t.notRegex(page, /NaN|undefined/);
+  t.false(/Held-out/.test(page));
+  t.false(/NaN|undefined/.test(markup(page)));
 });
 
 test('thinning keeps the mean and the end, and bounds the page', (t) => {

@@ -20,16 +20,13 @@ async function* texts(args: readonly string[], file: string | undefined): AsyncG
     return;
   }
   const input: Readable = file === undefined || file === '-' ? process.stdin : createReadStream(file, 'utf8');
-  let failure: unknown;
-  input.on('error', (error) => {
-    failure = error;
-  });
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const line of lines) if (line !== '') yield line;
-  if (failure !== undefined) {
-    throw new TimeRNNError('ERR_TIMERNN_FILE', `Cannot read ${file}: ${(failure as Error).message}`, {
-      cause: failure,
-    });
+  try {
+    for await (const line of lines) if (line !== '') yield line;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === undefined) throw cause;
+    throw new TimeRNNError('ERR_TIMERNN_FILE', `Cannot read ${file}: ${message}`, { cause });
   }
 }
 
