@@ -1,7 +1,7 @@
 /** What the benchmark prints and keeps: the tables, the machine, the result file. Refuses to measure. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -42,7 +42,6 @@ export function describeMachine() {
     cores: availableParallelism(),
     memory: totalmem(),
     system: `${process.platform} ${release()} ${process.arch}`,
-    load: loadavg()[0],
     node: process.versions.node,
     timernn: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version,
     commit: commit(),

@@ -13,6 +13,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { watchOthers } from './others.mjs';
 import { describeMachine, median, printTables, resultFile } from './report.mjs';
 import { ours, peers } from './sides.mjs';
 import { flopsPerToken, threadCounts, workloads } from './workloads.mjs';
@@ -127,8 +128,8 @@ async function main() {
   const options = readOptions();
   const absent = new Map();
   const machine = describeMachine();
-  console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load ${machine.load.toFixed(2)}`);
-  if (machine.load > 0.5) console.log('Other programs are busy on this machine: the figures will be noisy.');
+  const others = watchOthers();
+  console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`);
   const results = [];
   for (const workload of options.chosen) {
     for (const threads of threadCounts) {
@@ -140,6 +141,11 @@ async function main() {
     }
   }
   printTables(results, absent);
+  machine.othersCores = others();
+  if (machine.othersCores > 0.1) {
+    const busy = machine.othersCores.toFixed(1);
+    console.log(`\nOther programs kept ${busy} cores busy during this run: figures on two threads mean little.`);
+  }
   if (options.quick) return;
   const { file, folder } = resultFile(machine);
   mkdirSync(folder, { recursive: true });
