@@ -93,6 +93,10 @@ fi
 npm_state="$(cksum <package-lock.json) $(node --version)"
 npm_stamp=node_modules/.timernn-setup
 if [[ ! -f "$npm_stamp" || "$(<"$npm_stamp")" != "$npm_state" ]]; then
+  if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 1000 + +b >= 20019 ? 0 : 1)'; then
+    echo "Node 20.19 or later is needed, this is $(node --version)." >&2
+    exit 1
+  fi
   echo "Installing npm packages…"
   # The addon is built below and only where its sources changed; an own install script would build it twice.
   TIMERNN_SKIP_BUILD=1 quietly npm ci --include=dev --no-audit --no-fund --loglevel=error
