@@ -21,6 +21,7 @@ function pytorchEnvironment(threads) {
     MALLOC_TRIM_THRESHOLD_: '4294967296',
     MALLOC_TOP_PAD_: '268435456',
     TORCHINDUCTOR_COMPILE_THREADS: '1',
+    PYTHONDONTWRITEBYTECODE: '1',
   };
 }
 
