@@ -1,6 +1,7 @@
 /**
  * Shared memory that starts on a cache line. Refuses to do: deciding what lies where (see `layout.ts`).
  */
+import { totalmem } from 'node:os';
 import { TimeRNNError } from '../errors.js';
 import { native } from '../native.js';
 import type { Layout } from './layout.js';
@@ -10,6 +11,15 @@ import { LINE } from './layout.js';
 const LARGEST = 2 ** 36;
 
 /**
+ * What the machine or its container has. Systems hand out more than that and end the process once it is written to, so
+ * what cannot fit is refused here.
+ */
+function memory(): number {
+  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return Math.min(LARGEST, totalmem(), constrained);
+}
+
+/**
  * Floats in shared memory, all zero, on a 64-byte boundary. A SharedArrayBuffer is aligned to 16 bytes only, so a line
  * more is allocated and the view is shifted; every thread maps the same address, so the shift holds for all.
  *
@@ -17,7 +27,7 @@ const LARGEST = 2 ** 36;
  */
 export function allocateFloats(length: number): Float32Array<SharedArrayBuffer> {
   const bytes = (length + LINE) * Float32Array.BYTES_PER_ELEMENT;
-  if (bytes > LARGEST) throw outOfMemory(bytes);
+  if (!(bytes <= memory())) throw outOfMemory(bytes);
   let buffer: SharedArrayBuffer;
   try {
     buffer = new SharedArrayBuffer(bytes);

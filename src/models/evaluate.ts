@@ -42,7 +42,7 @@ async function groupLoss(
   target: TrainingTarget,
   tokens: Uint32Array,
   group: Group,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<number> {
   const { spec, layout, params, lock } = target;
   const rows = group.starts.length;
@@ -50,7 +50,7 @@ async function groupLoss(
   const state = new Float32Array(native.stateSize(spec, rows));
   let loss = 0;
   for (let done = 0; done < group.steps; done += STEPS_A_TRIP) {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     const starts = group.starts.map((start) => start + done);
     const steps = Math.min(STEPS_A_TRIP, group.steps - done);
     loss += await lock.read(() => replica.evaluate(state, params, tokens, starts, steps));
@@ -76,12 +76,22 @@ export async function corpusLoss(
   const groups = planGroups(corpus.length, streams);
   const losses: number[] = new Array(groups.length).fill(0);
   let next = 0;
+  // Once a group has failed the others stop too: nothing goes on behind the caller's back.
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
   const turn = async (): Promise<void> => {
     for (let i = next++; i < groups.length; i = next++) {
-      losses[i] = await groupLoss(target, corpus.tokens, groups[i]!, signal);
+      losses[i] = await groupLoss(target, corpus.tokens, groups[i]!, stop);
     }
   };
   const threads = Math.max(1, Math.min(availableParallelism(), LIBUV_THREADS - SPARE_THREADS, groups.length));
-  await Promise.all(Array.from({ length: threads }, turn));
+  const turns = Array.from({ length: threads }, () =>
+    turn().catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    }),
+  );
+  await Promise.allSettled(turns);
+  await Promise.all(turns);
   return losses.reduce((sum, loss) => sum + loss, 0);
 }

@@ -11,8 +11,10 @@ import type { GenerateOptions, LogProbabilityOptions } from './types.js';
 
 /** Tokens of one trip to the pool: few at first, so that the first piece comes at once. */
 const LARGEST_TRIP = 16;
-/** Tokens scored in one trip; the signal is looked at in between. */
-const SCORE_TRIP = 1024;
+/** Tokens read (a prompt, a text to score) in one trip; the signal is looked at in between, and a round may start. */
+const READ_TRIP = 1024;
+/** Temperatures beyond this cannot be told apart, and the weight of an excluded token (logit −1e30) is still 0. */
+const HOTTEST = 1e20;
 
 const GENERATE_NAMES: readonly string[] = [
   'prompt',
@@ -59,7 +61,18 @@ function temperatureOf(value: unknown): number {
       `Expected temperature to be a finite number of at least 0, got ${describe(value)}`,
     );
   }
-  return value;
+  return Math.min(value, HOTTEST);
+}
+
+/** The tokens that are never sampled. */
+function excluded(vocabulary: Vocabulary, allowUnknown: unknown): Uint32Array {
+  if (typeof allowUnknown !== 'boolean') {
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected allowUnknown to be true or false, got ${describe(allowUnknown)}`,
+    );
+  }
+  return Uint32Array.from(allowUnknown || vocabulary.unknownId === undefined ? [] : [vocabulary.unknownId]);
 }
 
 /** See {@link LanguageModel.generate}. Options are checked when it is called, not at the first piece. */
@@ -75,9 +88,8 @@ export function generateText(
   const seed = checkSeed(options.seed ?? 1);
   const signal = checkSignal(options.signal);
   const prompt = leadIn(vocabulary, 'prompt', options.prompt);
-  const hidden = vocabulary.unknownId;
-  const exclude = options.allowUnknown === true || hidden === undefined ? [] : [hidden];
-  const sample = { temperature, topK, seed, exclude: Uint32Array.from(exclude) };
+  const exclude = excluded(vocabulary, options.allowUnknown ?? false);
+  const sample = { temperature, topK, seed, exclude };
   return generatePieces(target, vocabulary, { prompt, length, sample, signal });
 }
 
@@ -95,13 +107,17 @@ async function* generatePieces(
 ): AsyncGenerator<string, void, undefined> {
   const stepper = new native.Stepper(spec, layout.offsets);
   const piece = pieceMaker(vocabulary, prompt.at(-1)!);
-  let input = prompt;
+  const go = (input: Uint32Array, count: number, position: number) => {
+    signal?.throwIfAborted();
+    return lock.read(() => stepper.generate({ params, input, count, position, ...sample }));
+  };
+  let read = 0;
+  for (; prompt.length - read > READ_TRIP; read += READ_TRIP) await go(prompt.slice(read, read + READ_TRIP), 0, 0);
+  let input = prompt.slice(read);
   let trip = 1;
   for (let position = 0; position < length; ) {
-    signal?.throwIfAborted();
     const count = Math.min(trip, length - position);
-    const call = { params, input, count, position, ...sample };
-    const tokens = await lock.read(() => stepper.generate(call));
+    const tokens = await go(input, count, position);
     for (const token of tokens) {
       signal?.throwIfAborted();
       yield piece(token);
@@ -135,7 +151,7 @@ export async function scoreText(
   for (let at = 0; at < all.length - 1; ) {
     signal?.throwIfAborted();
     const edge = at < before.length - 1 ? before.length - 1 : all.length - 1;
-    const end = Math.min(at + SCORE_TRIP, edge);
+    const end = Math.min(at + READ_TRIP, edge);
     const sum = await lock.read(() => stepper.score({ params, tokens: all.slice(at, end + 1) }));
     if (at >= before.length - 1) total += sum;
     at = end;

@@ -2,7 +2,7 @@
  * The language model: what users build, train, ask and save. Owns parameters and vocabulary; the work is done by
  * `train/`, `evaluate.ts`, `generate.ts` and `model-file.ts`.
  */
-import type { Corpus } from '../data/corpus.js';
+import { Corpus } from '../data/corpus.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js';
 import { allocateFloats } from '../memory/arena.js';
@@ -207,7 +207,7 @@ export class LanguageModel {
 
   #checkCorpus(corpus: Corpus): void {
     const { vocabulary } = this.#parts;
-    if (!(corpus?.tokens instanceof Uint32Array)) {
+    if (!(corpus instanceof Corpus)) {
       throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected corpus to be a Corpus, got ${describe(corpus)}`);
     }
     if (corpus.vocabulary !== vocabulary && corpus.vocabulary.hash !== vocabulary.hash) {

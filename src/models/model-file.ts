@@ -2,7 +2,13 @@
  * A model as a safetensors file: tensors by name, the spec and the vocabulary in the metadata.
  * Refuses to do: checkpoints of a run in progress.
  */
-import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  readSafetensors,
+  readSafetensorsHeader,
+  type TensorInfo,
+  writeSafetensors,
+} from '../checkpoint/safetensors.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe, TimeRNNError } from '../errors.js';
 import { allocateFloats, viewsOf } from '../memory/arena.js';
@@ -79,22 +85,17 @@ export function parseModelMetadata(
  * @throws ERR_TIMERNN_FILE, ERR_TIMERNN_FORMAT, ERR_TIMERNN_SPEC or ERR_TIMERNN_VOCABULARY
  */
 export async function readModel(path: string): Promise<ModelParts> {
-  let parts: ModelParts | undefined;
-  const { metadata, tensors } = await readSafetensors(path, {
-    destination(tensor, found) {
-      parts ??= allocate(path, found);
-      const place = parts.layout.placements.find(({ name }) => name === tensor.name);
-      if (place === undefined) throw wrong(path, 'only tensors of its spec', describe(tensor.name));
-      if (tensor.dtype !== 'F32' || tensor.shape.join() !== place.shape.join()) {
-        const got = `${tensor.dtype} [${tensor.shape.join(', ')}]`;
-        throw wrong(path, `${place.name} as F32 [${place.shape.join(', ')}]`, got);
-      }
-      return parts.params.subarray(place.offset, place.offset + place.length);
-    },
-  });
-  parts ??= allocate(path, metadata);
-  const missing = parts.layout.placements.find(({ name }) => !tensors.has(name));
-  if (missing !== undefined) throw wrong(path, `the tensor ${missing.name}`, 'none of that name');
+  const { metadata, tensors } = await readSafetensorsHeader(path);
+  const { spec, vocabulary } = parseModelMetadata(path, metadata);
+  const layout = planLayout(native.tensorTable(spec));
+  checkTensors(path, layout, tensors);
+  // Only now is the arena known to be no larger than the file.
+  const parts = { spec, vocabulary, layout, params: allocateFloats(layout.length) };
+  const views = viewsOf(parts.params, layout);
+  const found = await readSafetensors(path, { destination: ({ name }) => views.get(name) });
+  if (!isDeepStrictEqual(found.metadata, metadata) || found.tensors.size !== views.size) {
+    throw wrong(path, 'the same content while it is read', 'another model in its place');
+  }
   const bad = parts.params.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) {
     const place = parts.layout.placements.findLast(({ offset }) => offset <= bad)!;
@@ -103,8 +104,16 @@ export async function readModel(path: string): Promise<ModelParts> {
   return parts;
 }
 
-function allocate(path: string, metadata: ReadonlyMap<string, string>): ModelParts {
-  const { spec, vocabulary } = parseModelMetadata(path, metadata);
-  const layout = planLayout(native.tensorTable(spec));
-  return { spec, vocabulary, layout, params: allocateFloats(layout.length) };
+function checkTensors(path: string, layout: Layout, tensors: readonly TensorInfo[]): void {
+  const places = new Map(layout.placements.map((place) => [place.name, place]));
+  for (const { name, dtype, shape } of tensors) {
+    const place = places.get(name);
+    if (place === undefined) throw wrong(path, 'only tensors of its spec', describe(name));
+    if (dtype !== 'F32' || shape.join() !== place.shape.join()) {
+      throw wrong(path, `${name} as F32 [${place.shape.join(', ')}]`, `${dtype} [${shape.slice(0, 16).join(', ')}]`);
+    }
+    places.delete(name);
+  }
+  const [missing] = places.keys();
+  if (missing !== undefined) throw wrong(path, `the tensor ${missing}`, 'none of that name');
 }

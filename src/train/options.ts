@@ -28,11 +28,15 @@ const NAMES: readonly string[] = [
   'signal',
 ] satisfies (keyof TrainOptions)[];
 
-function rate(value: unknown, where: string): number {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+/** Kernels compute in float32: a step size above its range would be infinite there, and turn parameters into NaN. */
+const LARGEST_FLOAT = 2 ** 128 - 2 ** 104;
+
+function rate(value: unknown, where: string, max = Number.MAX_VALUE): number {
+  if (typeof value !== 'number' || !(value >= 0 && value <= max)) {
+    const limit = max === Number.MAX_VALUE ? '' : ` and at most ${max.toPrecision(2)}`;
     throw new TimeRNNError(
       'ERR_TIMERNN_OPTION',
-      `Expected ${where} to be a finite number of at least 0, got ${describe(value)}`,
+      `Expected ${where} to be a finite number of at least 0${limit}, got ${describe(value)}`,
     );
   }
   return value;
@@ -69,7 +73,7 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
 export function resolveTrainOptions(options: TrainOptions = {}): ResolvedOptions {
   checkNames(options, NAMES, 'train');
   const { learningRate = 1, clip = 5, shards, reportEvery } = options;
-  if (typeof learningRate !== 'function') rate(learningRate, 'learningRate');
+  if (typeof learningRate !== 'function') rate(learningRate, 'learningRate', LARGEST_FLOAT);
   const schedule = typeof learningRate === 'function' ? learningRate : () => learningRate;
   return {
     streams: expectInteger('streams', options.streams ?? 32),
@@ -77,7 +81,7 @@ export function resolveTrainOptions(options: TrainOptions = {}): ResolvedOptions
     epochs: expectInteger('epochs', options.epochs ?? 1),
     workers: expectInteger('workers', options.workers ?? availableParallelism(), 1, 1024),
     shards: shards === undefined ? undefined : expectInteger('shards', shards),
-    learningRate: (epoch) => rate(schedule(epoch), `learningRate(${epoch})`),
+    learningRate: (epoch) => rate(schedule(epoch), `learningRate(${epoch})`, LARGEST_FLOAT),
     clip: rate(clip, 'clip'),
     reportEvery: reportEvery === undefined ? undefined : expectInteger('reportEvery', reportEvery),
     signal: checkSignal(options.signal),

@@ -59,6 +59,12 @@ export function planRun(
   };
 }
 
+async function timed(body: () => Promise<RoundResult>): Promise<{ result: RoundResult; seconds: number }> {
+  const started = performance.now();
+  const result = await body();
+  return { result, seconds: Math.max(performance.now() - started, 1e-3) / 1000 };
+}
+
 /** Sums over an epoch and over the run, and the next round's length. */
 class Account {
   tokens = 0;
@@ -87,7 +93,7 @@ class Account {
     this.epochTokens += result.tokens;
     if (this.#fixed) return;
     // Grows at most fourfold at once: the first rounds may be slow for reasons that pass.
-    const fit = Math.round((result.windows * ROUND_SECONDS) / Math.max(seconds, 1e-6));
+    const fit = Math.round((result.windows * ROUND_SECONDS) / seconds);
     this.#roundWindows = Math.max(1, Math.min(fit, this.#roundWindows * 4));
   }
 }
@@ -119,9 +125,10 @@ export async function* runTraining(
       for (let from = 0; from < windows; ) {
         signal?.throwIfAborted();
         const to = Math.min(windows, from + account.roundWindows);
-        const started = performance.now();
-        const result = await target.lock.write(() => pool.round({ from, to, learningRate, clip: options.clip }));
-        const seconds = (performance.now() - started) / 1000;
+        // Timed inside the lock: waiting for a save or an evaluation is not the speed of training.
+        const { result, seconds } = await target.lock.write(() =>
+          timed(() => pool.round({ from, to, learningRate, clip: options.clip })),
+        );
         from += result.windows;
         account.add(result, seconds);
         // What a cancelled round finished is reported too, before the next turn of the loop throws.
