@@ -1,0 +1,63 @@
+/** The same bits for every number of workers, from run to run, and for every length of the rounds. */
+import test from 'ava';
+import { charCorpus, digest, newModel, train } from '../models/helpers/models.js';
+
+/** For N = 20 an epoch has 201 windows of 8, the last one a single step; for N = 7 one of 572. */
+const corpus = charCorpus(32_037);
+
+async function bitsAfter(
+  windows: number,
+  sizes: readonly number[],
+  options: { streams: number; workers: number; reportEvery?: number; shards?: number },
+  seed = 1,
+): Promise<string> {
+  const model = newModel(corpus, { sizes, seed });
+  await train(model, corpus, { window: 8, learningRate: 0.5, ...options }, ({ window }) => window >= windows);
+  return digest(model);
+}
+
+for (const sizes of [[24], [20, 13]]) {
+  for (const streams of [20, 7]) {
+    test(`1, 2, 3 and 4 workers: ${sizes.length} layers, N = ${streams}, 200 windows`, async (t) => {
+      const one = await bitsAfter(200, sizes, { streams, workers: 1, reportEvery: 200 });
+      t.not(one, await digest(newModel(corpus, { sizes })), 'training changed the parameters');
+      for (const workers of [2, 3, 4]) {
+        t.is(await bitsAfter(200, sizes, { streams, workers, reportEvery: 200 }), one, `${workers} workers`);
+      }
+    });
+  }
+}
+
+test('from run to run, with rounds of any length, and to the end of an epoch whose last window is short', async (t) => {
+  const first = await bitsAfter(201, [24], { streams: 20, workers: 2 });
+  t.is(await bitsAfter(201, [24], { streams: 20, workers: 2 }), first);
+  for (const reportEvery of [1, 37, 1000]) {
+    t.is(await bitsAfter(201, [24], { streams: 20, workers: 2, reportEvery }), first, `reportEvery ${reportEvery}`);
+  }
+  t.not(await bitsAfter(200, [24], { streams: 20, workers: 2, reportEvery: 200 }), first, 'the last window counts');
+});
+
+test('one stream, one shard: more workers than shards share the update only', async (t) => {
+  const one = await bitsAfter(50, [24], { streams: 1, workers: 1, reportEvery: 50 });
+  t.is(await bitsAfter(50, [24], { streams: 1, workers: 4, reportEvery: 50 }), one);
+  const shard = await bitsAfter(50, [24], { streams: 7, shards: 1, workers: 1, reportEvery: 50 });
+  t.is(await bitsAfter(50, [24], { streams: 7, shards: 1, workers: 3, reportEvery: 50 }), shard);
+});
+
+test('parameters of more than one chunk of the reduction, and every number of shards', async (t) => {
+  for (const shards of [3, 5]) {
+    const one = await bitsAfter(20, [150], { streams: 20, shards, workers: 1, reportEvery: 20 });
+    for (const workers of [2, 4]) {
+      const more = await bitsAfter(20, [150], { streams: 20, shards, workers, reportEvery: 20 });
+      t.is(more, one, `${shards} shards, ${workers} workers`);
+    }
+  }
+});
+
+test('another seed, other bits', async (t) => {
+  const options = { streams: 20, workers: 2, reportEvery: 20 };
+  t.not(await bitsAfter(20, [24], options, 1), await bitsAfter(20, [24], options, 2));
+  t.not(await digest(newModel(corpus, { seed: 1 })), await digest(newModel(corpus, { seed: 2 })));
+  const large = await digest(newModel(corpus, { seed: Number.MAX_SAFE_INTEGER }));
+  t.not(large, await digest(newModel(corpus, { seed: Number.MAX_SAFE_INTEGER - 1 })), 'every bit of a seed counts');
+});
