@@ -5,10 +5,12 @@
 //
 // Tensors: Wx D×H ~ U(±1/√D), Wh H×H orthogonal, b H zero.
 // The input product and every weight gradient are one matrix product a window; only h·Wh and dt·Whᵀ go step by step.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "../gemm/gemm.h"
+#include "../gemm/packed.h"
 #include "../math/kernels.h"
 #include "cell.h"
 
@@ -24,7 +26,10 @@ std::vector<TensorInfo> tensors(std::size_t D, std::size_t H) {
 }
 
 std::size_t ws_floats(const CellDims&) { return 0; }
-std::size_t scratch_floats(const CellDims& d) { return d.H * d.H; }
+std::size_t scratch_floats(const CellDims& d) { return std::max(d.H * d.H, packed_floats(d.H, d.H)); }
+
+// Packing Wh pays where it serves several steps of several rows; one row alone is a matrix-vector product.
+bool packs(const CellDims& d) { return gemm_path() == GemmPath::packed && d.T > 1 && d.n > 1; }
 
 void forward(const CellForward& f) {
   const auto [T, n, D, H] = f.dims;
@@ -34,7 +39,13 @@ void forward(const CellForward& f) {
   float* z = f.hs + step;
   for (std::size_t r = 0; r < T * n; ++r) std::memcpy(z + r * H, f.params[kB], H * sizeof(float));
   gemm({z, f.xs, f.params[kWx], static_cast<int>(T * n), h, static_cast<int>(D), false, false, 1.0f});
+  const bool packed = packs(f.dims);
+  if (packed) pack({f.scratch, f.params[kWh], H, H, H});
   for (std::size_t t = 0; t < T; ++t) {
+    if (packed) {
+      gemm_packed({z + t * step, f.hs + t * step, f.scratch, n, H, H, H, H, true, true});
+      continue;
+    }
     gemm({z + t * step, f.hs + t * step, f.params[kWh], rows, h, h, false, false, 1.0f});
     kernels().tanh_inplace(z + t * step, step);
   }
@@ -45,14 +56,19 @@ void forward(const CellForward& f) {
 void backward_through_time(const CellBackward& b) {
   const auto [T, n, D, H] = b.dims;
   const std::size_t step = n * H;
+  const int rows = static_cast<int>(n), h = static_cast<int>(H);
+  const bool packed = packs(b.dims), turned = !packed && T > 1 && n > 1;
+  if (packed) pack({b.scratch, b.params[kWh], H, H, H, true});
   // sgemm is fastest with the weights as they are multiplied: one transposition serves all T steps.
-  const bool turned = T > 1 && n > 1;
-  if (turned) transpose(b.scratch, b.params[kWh], static_cast<int>(H), static_cast<int>(H));
+  if (turned) transpose(b.scratch, b.params[kWh], h, h);
   for (std::size_t t = T; t-- > 0;) {
     float* dt = b.dhs + t * step;
     kernels().tanh_backward(dt, b.dstate, b.hs + (t + 1) * step, step);
-    gemm({b.dstate, dt, turned ? b.scratch : b.params[kWh], static_cast<int>(n), static_cast<int>(H),
-          static_cast<int>(H), false, !turned});
+    if (packed) {
+      gemm_packed({b.dstate, dt, b.scratch, n, H, H, H, H});
+    } else {
+      gemm({b.dstate, dt, turned ? b.scratch : b.params[kWh], rows, h, h, false, !turned});
+    }
   }
 }
 

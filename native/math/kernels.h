@@ -10,8 +10,25 @@
 
 namespace timernn {
 
+/// One packed panel of B times all rows of A; see gemm/panel.inl.
+struct PanelProduct {
+  float* C;              ///< m×n at leading dimension ldc
+  std::size_t ldc;
+  const float* A;        ///< element (r, s) at A[r·a_row + s·a_step]
+  std::size_t a_row, a_step;
+  std::size_t a_block;   ///< 0, or: A itself lies in panels, and this is the distance from one to the next
+  const float* B;        ///< k×panel, columns beyond n padded with anything
+  std::size_t m, n, k;   ///< n at most the panel's width
+  bool accumulate;       ///< C += instead of C =
+  bool tanh;             ///< then C = tanh(C)
+};
+
 struct Kernels {
   const char* isa;
+
+  /// Columns of a packed panel, and rows of a register tile.
+  std::size_t panel, tile;
+  void (*gemm_panel)(const PanelProduct& g);
 
   /// x[i] = tanh(x[i]), i < n. In place.
   void (*tanh_inplace)(float* x, std::size_t n);

@@ -8,6 +8,10 @@
 
 #include "kernels.h"
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 // The register class of a vector in an asm operand.
 #if defined(__aarch64__)
 #define TIMERNN_VECTOR_OPERAND(v) "+w"(v)
@@ -33,12 +37,24 @@ inline Vf load(const float* p) {
 }
 inline void store(float* p, Vf v) { __builtin_memcpy(p, &v, sizeof v); }
 inline Vf splat(float x) { return Vf{} + x; }
+// n < kLanes floats; AVX-512 has masks for it, elsewhere it goes element by element.
+#if defined(__AVX512F__)
+inline Vf load_part(const float* p, std::size_t n, float fill) {
+  return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1u << n) - 1u), p);
+}
+inline void store_part(float* p, Vf v, std::size_t n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), v);
+}
+#else
 inline Vf load_part(const float* p, std::size_t n, float fill) {
   Vf v = splat(fill);
-  __builtin_memcpy(&v, p, n * sizeof(float));
+  for (std::size_t i = 0; i < n; ++i) v[i] = p[i];
   return v;
 }
-inline void store_part(float* p, Vf v, std::size_t n) { __builtin_memcpy(p, &v, n * sizeof(float)); }
+inline void store_part(float* p, Vf v, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) p[i] = v[i];
+}
+#endif
 inline Vf max(Vf a, Vf b) { return a > b ? a : b; }
 inline Vf min(Vf a, Vf b) { return a < b ? a : b; }
 inline Vi bits(Vf v) {
@@ -107,6 +123,8 @@ void tanh_backward(float* dt, const float* dh, const float* h, std::size_t n) {
   }
   for (; i < n; ++i) dt[i] = (dt[i] + dh[i]) * (1.0f - h[i] * h[i]);
 }
+
+#include "../gemm/panel.inl"
 
 void add(float* y, const float* x, std::size_t n) {
   std::size_t i = 0;
@@ -306,7 +324,7 @@ double fma_probe(std::uint64_t iterations, float* sink) {
 
 extern const Kernels TIMERNN_TABLE;
 const Kernels TIMERNN_TABLE = {
-    TIMERNN_ISA_NAME, tanh_inplace, exp_inplace,           tanh_backward, add,      subtract_scaled, column_sums,
+    TIMERNN_ISA_NAME, kPanel, kTile, gemm_panel, tanh_inplace, exp_inplace,           tanh_backward, add,      subtract_scaled, column_sums,
     sum_and_square,   gemv,         gemv_t,                softmax_cross_entropy,   softmax,         fma_probe,
 };
 

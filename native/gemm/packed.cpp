@@ -1,0 +1,133 @@
+// Packing and blocking around gemm_panel; see packed.h.
+#include "packed.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace timernn {
+
+namespace {
+// Rows of A that stay in L2 while all panels of B pass by.
+constexpr std::size_t kRowBlockFloats = 48 * 1024;
+// Blocks of a weight gradient: rows summed at a time, and columns whose packed block stays in L2.
+constexpr std::size_t kOuterRows = 256, kOuterColumns = 512;
+
+std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+std::size_t panels_of(std::size_t n) { return (n + kernels().panel - 1) / kernels().panel; }
+
+GemmPath choose() {
+  const char* wanted = std::getenv("TIMERNN_GEMM");
+  const std::string name = wanted == nullptr ? "auto" : wanted;
+  if (name == "blas") return GemmPath::blas;
+  if (name == "packed") return GemmPath::packed;
+  return std::string("generic") == kernels().isa ? GemmPath::blas : GemmPath::packed;
+}
+}  // namespace
+
+GemmPath gemm_path() {
+  static const GemmPath chosen = choose();  // immutable after the first call
+  return chosen;
+}
+
+std::size_t packed_floats(std::size_t k, std::size_t n) { return panels_of(n) * kernels().panel * k; }
+
+namespace {
+void pack_rows(float* out, const Pack& p, std::size_t first, std::size_t width) {
+  const std::size_t panel = kernels().panel;
+  for (std::size_t r = 0; r < p.k; ++r) {
+    std::memcpy(out + r * panel, p.B + r * p.ld + first, width * sizeof(float));
+    if (width < panel) std::memset(out + r * panel + width, 0, (panel - width) * sizeof(float));
+  }
+}
+
+// Column c of the panel is row first + c of B: read along B's rows, written down the panel's column, in blocks of k so
+// that the block of the panel stays in L1.
+void pack_columns(float* out, const Pack& p, std::size_t first, std::size_t width) {
+  const std::size_t panel = kernels().panel;
+  constexpr std::size_t kBlock = 64;
+  for (std::size_t r0 = 0; r0 < p.k; r0 += kBlock) {
+    const std::size_t r1 = std::min(p.k, r0 + kBlock);
+    for (std::size_t c = 0; c < width; ++c) {
+      const float* in = p.B + (first + c) * p.ld;
+      for (std::size_t r = r0; r < r1; ++r) out[r * panel + c] = in[r];
+    }
+    for (std::size_t c = width; c < panel; ++c) {
+      for (std::size_t r = r0; r < r1; ++r) out[r * panel + c] = 0.0f;
+    }
+  }
+}
+}  // namespace
+
+void pack(const Pack& p) {
+  const std::size_t panel = kernels().panel, rows = p.panel_k == 0 ? p.k : p.panel_k;
+  for (std::size_t i = 0; i < panels_of(p.n); ++i) {
+    float* out = p.out + i * panel * rows;
+    const std::size_t first = i * panel, width = std::min(panel, p.n - first);
+    if (p.transposed) {
+      pack_columns(out, p, first, width);
+    } else {
+      pack_rows(out, p, first, width);
+    }
+  }
+}
+
+void gemm_packed(const PackedGemm& g) {
+  const std::size_t panel = kernels().panel, tile = kernels().tile;
+  const std::size_t block = std::max(tile, kRowBlockFloats / g.k / tile * tile);
+  for (std::size_t r = 0; r < g.m; r += block) {
+    const std::size_t rows = std::min(block, g.m - r);
+    for (std::size_t i = 0; i < panels_of(g.n); ++i) {
+      const std::size_t first = i * panel;
+      kernels().gemm_panel({g.C + r * g.ldc + first, g.ldc, g.A + r * g.lda, g.lda, 1, 0, g.B + first * g.k, rows,
+                            std::min(panel, g.n - first), g.k, g.accumulate, g.tanh});
+    }
+  }
+}
+
+namespace {
+// Rows [r0, r0 + k) of A, columns of one tile side by side: tiles of `height` columns, each k×height.
+void pack_tiles(float* out, const OuterGemm& g, std::size_t r0, std::size_t k, std::size_t height) {
+  for (std::size_t first = 0; first < g.m; first += height) {
+    const std::size_t width = std::min(height, g.m - first);
+    const float* in = g.A + r0 * g.m + first;
+    for (std::size_t r = 0; r < k; ++r) {
+      for (std::size_t c = 0; c < width; ++c) out[r * height + c] = in[r * g.m + c];
+    }
+    out += k * height;
+  }
+}
+
+std::size_t tile_height(std::size_t m) {
+  const std::size_t tile = kernels().tile, tiles = (m + tile - 1) / tile;
+  return (m + tiles - 1) / tiles;
+}
+}  // namespace
+
+std::size_t outer_scratch_floats(std::size_t m, std::size_t n, std::size_t k) {
+  const std::size_t rows = std::min(k, kOuterRows), height = tile_height(m);
+  return rows * (round_up(m, height) + round_up(std::min(n, kOuterColumns), kernels().panel));
+}
+
+void gemm_outer(const OuterGemm& g, float* scratch) {
+  const std::size_t panel = kernels().panel, height = tile_height(g.m);
+  float* tiles = scratch;
+  float* columns = scratch + std::min(g.k, kOuterRows) * round_up(g.m, height);
+  for (std::size_t r0 = 0; r0 < g.k; r0 += kOuterRows) {
+    const std::size_t k = std::min(kOuterRows, g.k - r0);
+    pack_tiles(tiles, g, r0, k, height);
+    for (std::size_t c0 = 0; c0 < g.n; c0 += kOuterColumns) {
+      const std::size_t width = std::min(kOuterColumns, g.n - c0);
+      pack({columns, g.B + r0 * g.n + c0, k, width, g.n});
+      for (std::size_t c = 0; c < width; c += panel) {
+        for (std::size_t m0 = 0; m0 < g.m; m0 += height) {
+          kernels().gemm_panel({g.C + m0 * g.n + c0 + c, g.n, tiles + m0 * k, 1, height, 0, columns + c * k,
+                                std::min(height, g.m - m0), std::min(panel, width - c), k, r0 != 0, false});
+        }
+      }
+    }
+  }
+}
+
+}  // namespace timernn

@@ -1,0 +1,54 @@
+// Products with our own register-tiled kernel (panel.inl) on packed operands, and the choice between it and BLAS.
+//
+// sgemm packs the weight matrix again at every call; with the few rows of one time step that costs as much as the
+// product. Packed once a window, the same product runs at 90–95 % of the FMA peak (docs/decisions/0010).
+// Refuses to do: allocation. Every call gets its scratch.
+#pragma once
+
+#include <cstddef>
+
+#include "../math/kernels.h"
+
+namespace timernn {
+
+enum class GemmPath { blas, packed };
+
+/// The path that cells and head take: the environment variable TIMERNN_GEMM (`blas`, `packed`, `auto`); `auto` is packed
+/// where the kernels have fused multiply-adds (every instruction set but `generic`), else BLAS.
+GemmPath gemm_path();
+
+/// Floats of a packed k×n matrix.
+std::size_t packed_floats(std::size_t k, std::size_t n);
+
+struct Pack {
+  float* out;      ///< packed_floats(k, n)
+  const float* B;  ///< k×n, or n×k where `transposed`
+  std::size_t k, n, ld;
+  bool transposed = false;
+  std::size_t panel_k = 0;  ///< rows from one panel to the next if more than k (room for an extra row); 0 = k
+};
+/// Panels of B, each k rows of kernels().panel columns; columns beyond n are zero.
+void pack(const Pack& p);
+
+struct PackedGemm {
+  float* C;         ///< m×n, leading dimension ldc
+  const float* A;   ///< m×k, leading dimension lda
+  const float* B;   ///< packed k×n
+  std::size_t m, n, k, ldc, lda;
+  bool accumulate = false, tanh = false;
+};
+/// C (+)= A·B, then tanh where asked, while the tile is in cache.
+void gemm_packed(const PackedGemm& g);
+
+struct OuterGemm {
+  float* C;         ///< m×n, leading dimension n
+  const float* A;   ///< k×m, leading dimension m
+  const float* B;   ///< k×n, leading dimension n
+  std::size_t m, n, k;
+};
+/// C = Aᵀ·B: a weight gradient, summed over the k rows of a window. Overwrites.
+/// scratch: outer_scratch_floats(m, n, k).
+void gemm_outer(const OuterGemm& g, float* scratch);
+std::size_t outer_scratch_floats(std::size_t m, std::size_t n, std::size_t k);
+
+}  // namespace timernn

@@ -1,0 +1,87 @@
+// The register-tiled product of packed panels; included by math/kernels.inl, once an instruction set.
+//
+// One panel holds kPanel = 2 vectors of columns of B, row after row, so the inner loop reads it in order. A tile keeps
+// up to kTile rows × 2 vectors of C in registers: per step of k, two loads of B, one broadcast of A a row, and two
+// fused multiply-adds a row. With 32 registers 12 rows fit, with 16 registers 6.
+// Refuses to do: packing and blocking (see packed.cpp).
+
+constexpr std::size_t kPanel = 2 * kLanes;
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr std::size_t kTile = 12;
+#else
+constexpr std::size_t kTile = 6;
+#endif
+
+// Sums of R rows × N vectors over all of k, in registers.
+template <std::size_t R, std::size_t N>
+inline __attribute__((always_inline)) void multiply(Vf (&c)[R][N], const PanelProduct& g, const float* a) {
+  const float* b = g.B;
+  const std::size_t block = g.a_block == 0 ? g.k : kPanel;
+  for (std::size_t k0 = 0; k0 < g.k; k0 += block) {
+    const std::size_t steps = g.k - k0 < block ? g.k - k0 : block;
+    const float* at = a;
+    for (std::size_t s = 0; s < steps; ++s) {
+      Vf column[N];
+#pragma GCC unroll 2
+      for (std::size_t i = 0; i < N; ++i) column[i] = load(b + i * kLanes);
+#pragma GCC unroll 16
+      for (std::size_t r = 0; r < R; ++r) {
+        const Vf x = splat(at[r * g.a_row]);
+#pragma GCC unroll 2
+        for (std::size_t i = 0; i < N; ++i) c[r][i] += x * column[i];
+      }
+      b += kPanel;
+      at += g.a_step;
+    }
+    a += g.a_block;
+  }
+}
+
+template <std::size_t R, std::size_t N>
+void tile(const PanelProduct& g, std::size_t first) {
+  float* C = g.C + first * g.ldc;
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < R; ++r) __builtin_prefetch(C + r * g.ldc, 1);
+  Vf c[R][N] = {};
+  multiply<R, N>(c, g, g.A + first * g.a_row);
+  const std::size_t whole = g.n / kLanes, rest = g.n % kLanes;
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < R; ++r) {
+    float* out = C + r * g.ldc;
+#pragma GCC unroll 2
+    for (std::size_t i = 0; i < N; ++i) {
+      float* to = out + i * kLanes;
+      if (i < whole) {
+        store(to, g.accumulate ? load(to) + c[r][i] : c[r][i]);
+      } else if (rest != 0) {
+        store_part(to, g.accumulate ? load_part(to, rest, 0.0f) + c[r][i] : c[r][i], rest);
+      }
+    }
+  }
+  if (g.tanh) {
+    for (std::size_t r = 0; r < R; ++r) map(C + r * g.ldc, g.n, vtanh);
+  }
+}
+
+using TileFunction = void (*)(const PanelProduct&, std::size_t);
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define TIMERNN_TILES(N)                                                                                      \
+  {nullptr,    tile<1, N>, tile<2, N>, tile<3, N>, tile<4, N>,  tile<5, N>, tile<6, N>, tile<7, N>, tile<8, N>, \
+   tile<9, N>, tile<10, N>, tile<11, N>, tile<12, N>}
+#else
+#define TIMERNN_TILES(N) {nullptr, tile<1, N>, tile<2, N>, tile<3, N>, tile<4, N>, tile<5, N>, tile<6, N>}
+#endif
+constexpr TileFunction kTiles[2][kTile + 1] = {TIMERNN_TILES(1), TIMERNN_TILES(2)};
+#undef TIMERNN_TILES
+
+void gemm_panel(const PanelProduct& g) {
+  // Even tiles: 16 rows go as 8 + 8, not as 12 + 4.
+  const std::size_t tiles = (g.m + kTile - 1) / kTile;
+  const auto& table = kTiles[g.n > kLanes ? 1 : 0];
+  std::size_t first = 0;
+  for (std::size_t t = 0; t < tiles; ++t) {
+    const std::size_t rows = (g.m - first + (tiles - t) - 1) / (tiles - t);
+    table[rows](g, first);
+    first += rows;
+  }
+}
