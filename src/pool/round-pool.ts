@@ -15,13 +15,31 @@ export interface RoundPoolOptions {
   entry?: string;
 }
 
+/**
+ * Control blocks of the runs that are under way. The one piece of state that outlives a call: 'exit' is an event of the
+ * whole process, and a listener for each of many runs would make Node warn of a leak.
+ */
+const underWay = new Set<Int32Array>();
+
+// Without this, process.exit() during a round would wait for a rank that waits for one that was never started.
+function onExit(): void {
+  for (const control of underWay) native.poison(control);
+}
+
+function watchExit(control: Int32Array): void {
+  if (underWay.size === 0) process.on('exit', onExit);
+  underWay.add(control);
+}
+
+function unwatchExit(control: Int32Array): void {
+  if (underWay.delete(control) && underWay.size === 0) process.removeListener('exit', onExit);
+}
+
 /** Runs rounds; every rank of a round is one task on a thread of its own. */
 export class RoundPool {
   readonly #run: NativeRun;
   readonly #workers: number;
   readonly #pool: Piscina<Task, Outcome>;
-  // Without this, process.exit() during a round would wait for a rank that waits for one that was never started.
-  readonly #onExit = () => native.poison(this.#run.control);
 
   constructor({ run, workers, entry }: RoundPoolOptions) {
     this.#run = run;
@@ -40,7 +58,7 @@ export class RoundPool {
     });
     // A worker that dies between tasks is reported by the next task; an 'error' event without listener would throw here.
     this.#pool.on('error', () => native.poison(run.control));
-    process.once('exit', this.#onExit);
+    watchExit(run.control);
   }
 
   /** Starts every thread and builds its workspace. @throws what a worker could not do */
@@ -65,8 +83,8 @@ export class RoundPool {
 
   /** Ends every thread. Only called when no round runs, so no thread is ended inside native code. */
   async close(): Promise<void> {
-    process.removeListener('exit', this.#onExit);
     await this.#pool.destroy();
+    unwatchExit(this.#run.control);
   }
 
   async #all(task: (rank: number) => Task): Promise<(RoundResult | undefined)[]> {

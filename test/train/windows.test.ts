@@ -1,8 +1,8 @@
 /** What a run reads and reports: stream offsets, carried state, clipping, progress. Seen from outside, through `train`. */
 import test from 'ava';
 import { Corpus, type TrainProgress } from 'timernn';
-import { charCorpus, digest, doubles, newModel, referenceLoss, train, weights } from '../models/helpers/models.js';
 import { randomIntegers } from '../helpers/compare.js';
+import { charCorpus, digest, doubles, newModel, referenceLoss, train, weights } from '../models/helpers/models.js';
 
 /** A corpus of 1,000 known tokens below 50, one of them replaced. */
 function known(changed?: number): Corpus {
