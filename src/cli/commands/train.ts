@@ -172,9 +172,9 @@ function addTrainingOptions(command: Command): Command {
     .addOption(integerOption('--workers <n>', 'threads (default: all cores)'))
     .addOption(numberOption('--learning-rate <x>', 'step size of gradient descent', { above: 0, default: 1 }))
     .addOption(
-      numberOption('--decay <x>', 'factor on the learning rate after each epoch', { above: 0, max: 1, default: 1 }),
+      numberOption('--decay <x>', 'factor on the learning rate after each epoch', { above: 0, max: 1, default: 0.9 }),
     )
-    .addOption(numberOption('--clip <norm>', 'largest gradient norm; 0 for no limit', { min: 0, default: 5 }))
+    .addOption(numberOption('--clip <norm>', 'largest gradient norm; 0 for no limit', { min: 0, default: 0.5 }))
     .addOption(integerOption('--seed <n>', 'seed of the initial weights', { min: 0, default: 1 }))
     .addOption(shareOption('--held-out <share>', 'end of the text that is only measured, not trained on', 0.1));
 }
