@@ -3,6 +3,9 @@ import type { TrainProgress } from '../models/types.js';
 import type { ReportEpoch, ReportRound } from '../report/types.js';
 import { shareDone } from './progress-line.js';
 
+/** Seconds after which a speed counts 1/e in the time estimate: other jobs come and go on the same machine. */
+const MEMORY_SECONDS = 20;
+
 /** Collects progress reports. Times are training times: evaluation, samples and saving do not count. */
 export class History {
   readonly rounds: ReportRound[] = [];
@@ -12,6 +15,8 @@ export class History {
   /** Seconds of training, all epochs. */
   seconds = 0;
   #last: TrainProgress | undefined;
+  #recentTokens = 0;
+  #recentSeconds = 0;
   #tokensAtEpoch = 0;
   #secondsAtEpoch = 0;
 
@@ -22,18 +27,23 @@ export class History {
 
   add(progress: TrainProgress): void {
     const fresh = progress.tokens - (this.#last?.tokens ?? 0);
-    if (progress.tokensPerSecond > 0) this.seconds += fresh / progress.tokensPerSecond;
+    const took = progress.tokensPerSecond > 0 ? fresh / progress.tokensPerSecond : 0;
+    const keep = Math.exp(-took / MEMORY_SECONDS);
+    this.#recentTokens = this.#recentTokens * keep + fresh;
+    this.#recentSeconds = this.#recentSeconds * keep + took;
+    this.seconds += took;
     const { tokens, loss, tokensPerSecond, gradientNorm } = progress;
     this.rounds.push({ tokens, loss, tokensPerSecond, gradientNorm });
     this.#last = progress;
     if (progress.epochEnd) this.epochsDone = progress.epoch + 1;
   }
 
-  /** Seconds until the end at the mean speed so far; undefined in the first moments, when it would only jump. */
+  /** Seconds until the end at the speed of late; undefined in the first moments, when it would only jump. */
   secondsLeft(): number | undefined {
     if (this.#last === undefined || this.seconds < 1) return undefined;
     const share = shareDone(this.#last);
-    return share > 0 ? (this.seconds * (1 - share)) / share : undefined;
+    const tokensLeft = (this.#last.tokens * (1 - share)) / share;
+    return share > 0 ? (tokensLeft * this.#recentSeconds) / this.#recentTokens : undefined;
   }
 
   /** Closes the epoch of the latest report. */

@@ -204,19 +204,29 @@ test('plain log lines carry the same figures', (t) => {
   t.is(logLine(progress(), undefined), 'epoch 2/4 37%  loss 1.700  perplexity 5.47  50.0k tokens/s');
 });
 
-test('history: training seconds from the speeds, time left from the share, epochs closed with their own figures', (t) => {
+test('history: training seconds from the speeds, epochs closed with their own figures', (t) => {
   const history = new History();
   t.is(history.secondsLeft(), undefined);
   history.add(progress({ epoch: 0, window: 50, tokens: 100_000, tokensPerSecond: 50_000 }));
   history.add(progress({ epoch: 0, window: 100, tokens: 200_000, tokensPerSecond: 100_000, epochEnd: true }));
   t.is(history.seconds, 3);
-  t.is(history.secondsLeft(), 9);
   t.is(history.epochsDone, 1);
   const epoch = history.endEpoch({ heldOutLoss: 1.5 });
   t.like(epoch, { epoch: 1, tokens: 200_000, seconds: 3, heldOutLoss: 1.5, loss: 1.8 });
   t.is(Math.round(epoch.tokensPerSecond), 66_667);
   history.add(progress({ epoch: 1, window: 100, tokens: 400_000, tokensPerSecond: 100_000, epochEnd: true }));
   t.like(history.endEpoch({}), { epoch: 2, seconds: 2, tokensPerSecond: 100_000 });
+});
+
+test('time left follows the speed of late, not that of the whole run', (t) => {
+  const history = new History();
+  // A tenth of the run at 100 tokens/s for 1000 s, then a second tenth at half that speed.
+  history.add(progress({ epoch: 0, epochs: 1, window: 10, tokens: 100_000, tokensPerSecond: 100 }));
+  t.is(Math.round(history.secondsLeft() ?? 0), 9000);
+  history.add(progress({ epoch: 0, epochs: 1, window: 20, tokens: 200_000, tokensPerSecond: 50 }));
+  t.is(Math.round(history.secondsLeft() ?? 0), 16_000);
+  history.add(progress({ epoch: 0, epochs: 1, window: 100, tokens: 1_000_000, tokensPerSecond: 50 }));
+  t.is(history.secondsLeft(), 0);
 });
 
 test('numbers and words as people read them', (t) => {
