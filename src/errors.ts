@@ -33,9 +33,16 @@ export type ErrorCode =
  * ```
  */
 export class TimeRNNError extends Error {
+  /** Always `TimeRNNError`. */
   override readonly name = 'TimeRNNError';
+  /** Which kind of error; stable. */
   readonly code: ErrorCode;
 
+  /**
+   * An error with a code.
+   *
+   * @param options - `cause`: the error that led to this one
+   */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

@@ -135,10 +135,29 @@ export interface NativeStepper {
   score(options: { params: Float32Array; tokens: Uint32Array }): Promise<number>;
 }
 
+/** The whole identity of an architecture: a small JSON object, kept in every model file. */
 export interface ModelSpec {
-  input: { kind: 'tokens'; vocabulary: number; embedding: number };
-  layers: { cell: string; size: number }[];
-  output: { kind: 'softmax' };
+  /** Token ids below `vocabulary`, each embedded in `embedding` numbers. */
+  input: {
+    /** The only kind so far. */
+    kind: 'tokens';
+    /** Vocabulary size V. */
+    vocabulary: number;
+    /** Embedding size D. */
+    embedding: number;
+  };
+  /** Recurrent layers, first one next to the input. */
+  layers: {
+    /** Cell name in the registry. */
+    cell: string;
+    /** Hidden size H. */
+    size: number;
+  }[];
+  /** Scores over the vocabulary. */
+  output: {
+    /** The only kind so far. */
+    kind: 'softmax';
+  };
 }
 
 export interface SystemInfo {

@@ -131,7 +131,12 @@ export class Corpus {
    * @param options.heldOut - the share of the end, above 0 and below 1; rounded to whole tokens
    * @throws ERR_TIMERNN_OPTION for a share out of range; ERR_TIMERNN_CORPUS where a side would have fewer than 2 tokens
    */
-  split(options: { heldOut: number }): { train: Corpus; heldOut: Corpus } {
+  split(options: { heldOut: number }): {
+    /** The beginning. */
+    train: Corpus;
+    /** The end. */
+    heldOut: Corpus;
+  } {
     const heldOut = options?.heldOut;
     if (typeof heldOut !== 'number' || !(heldOut > 0 && heldOut < 1)) {
       throw new TimeRNNError(

@@ -7,8 +7,22 @@ import { END_OF_LINE, hasLoneSurrogate, UNKNOWN } from './tokenize.js';
 
 /** The JSON form of a vocabulary. */
 export type VocabularyJSON =
-  | { unit: 'token'; size: number }
-  | { unit: 'char' | 'word'; lowercase: boolean; separatePunctuation: boolean; tokens: string[] };
+  | {
+      /** Bare integers. */
+      unit: 'token';
+      /** Number of tokens V. */
+      size: number;
+    }
+  | {
+      /** What a token is. */
+      unit: 'char' | 'word';
+      /** Whether text is turned to lower case first. */
+      lowercase: boolean;
+      /** Whether punctuation marks are words of their own. */
+      separatePunctuation: boolean;
+      /** All tokens in order of their ids. */
+      tokens: string[];
+    };
 
 const LARGEST = 2 ** 31 - 1;
 

@@ -15,7 +15,14 @@ import { expectFinite, formatShape, Tensor } from './tensor.js';
  * embedding.forward({ data: Uint32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] });
  * ```
  */
-export type IntegerGrid = { readonly data: IntegerRow; readonly shape: readonly number[] } | readonly IntegerRow[];
+export type IntegerGrid =
+  | {
+      /** N·T integers, row-major. */
+      readonly data: IntegerRow;
+      /** N and T. */
+      readonly shape: readonly number[];
+    }
+  | readonly IntegerRow[];
 
 /** Integers, as an array or a typed array. */
 export type IntegerRow = Int32Array | Uint32Array | readonly number[];

@@ -68,6 +68,12 @@ export class LanguageModel {
   #initialised: Promise<void> | undefined;
   #training = false;
 
+  /**
+   * A new model; its weights are drawn when it is first used.
+   *
+   * @param parts - for `load` alone
+   * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_SPEC
+   */
   constructor(options: LanguageModelOptions, parts?: { [PARTS]: ModelParts }) {
     this.#seed = parts === undefined ? checkSeed(options?.seed ?? 1) : 0n;
     this.#parts = parts?.[PARTS] ?? newParts(options);

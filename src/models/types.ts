@@ -9,7 +9,9 @@ export interface LayerOptions {
   size: number;
 }
 
+/** What a language model is made of. */
 export interface LanguageModelOptions {
+  /** What the tokens are; the model is trained and asked with this one only. */
   vocabulary: Vocabulary;
   /** Embedding size D, a positive integer. */
   embedding: number;
@@ -22,6 +24,7 @@ export interface LanguageModelOptions {
   seed?: number;
 }
 
+/** How a model is trained. */
 export interface TrainOptions {
   /** Streams N of the mini-batch. @default 32 */
   streams?: number;
@@ -51,9 +54,11 @@ export interface TrainOptions {
 export interface TrainProgress {
   /** Current epoch, from 0. */
   epoch: number;
+  /** Epochs of the whole run. */
   epochs: number;
-  /** Windows finished in this epoch, and windows an epoch has. */
+  /** Windows finished in this epoch. */
   window: number;
+  /** Windows an epoch has. */
   windows: number;
   /** True for the last report of an epoch. */
   epochEnd: boolean;
@@ -69,9 +74,11 @@ export interface TrainProgress {
   tokensPerSecond: number;
   /** Global gradient norm of the round's last window, before clipping. */
   gradientNorm: number;
+  /** Step size of this epoch. */
   learningRate: number;
 }
 
+/** How a perplexity is measured. */
 export interface PerplexityOptions {
   /**
    * Streams read side by side. 1 carries one state through the whole text; more is faster and starts that many times
@@ -79,9 +86,11 @@ export interface PerplexityOptions {
    * @default 1
    */
   streams?: number;
+  /** Stops the call, which then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
+/** How text is generated. */
 export interface GenerateOptions {
   /** Text to continue. @default the vocabulary's line end */
   prompt?: string;
@@ -95,11 +104,14 @@ export interface GenerateOptions {
   seed?: number;
   /** Whether `<unk>` may be sampled. @default false */
   allowUnknown?: boolean;
+  /** Stops the call, which then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
+/** How a text is scored. */
 export interface LogProbabilityOptions {
   /** Text that comes before; its own probability is not counted. @default the vocabulary's line end */
   context?: string;
+  /** Stops the call, which then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
