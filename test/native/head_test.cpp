@@ -1,0 +1,144 @@
+// The fused head and the layer loss against their formulas in double.
+#include <algorithm>
+
+#include "helpers.h"
+#include "layers/affine.h"
+#include "losses/softmax_cross_entropy.h"
+#include "losses/softmax_head.h"
+#include "reference/model.h"
+
+namespace timernn::test {
+namespace {
+
+struct Expected {
+  double loss = 0.0;
+  std::vector<double> dhs, dW, db;
+};
+
+// z = h·W + b, p = softmax(z), dz = (p − onehot) · scale; dh = dz·Wᵀ, dW = hᵀ·dz, db = Σ dz.
+Expected head_in_double(const std::vector<float>& hs, const std::vector<float>& W,
+                        const std::vector<float>& b, const std::vector<std::uint32_t>& targets,
+                        double scale) {
+  const std::size_t M = targets.size(), V = b.size(), H = W.size() / V;
+  Expected e{0.0, std::vector<double>(M * H), std::vector<double>(H * V), std::vector<double>(V)};
+  for (std::size_t r = 0; r < M; ++r) {
+    std::vector<double> z = to_double(b);
+    for (std::size_t j = 0; j < H; ++j) {
+      const double h = static_cast<double>(hs[r * H + j]);
+      for (std::size_t v = 0; v < V; ++v) z[v] += h * static_cast<double>(W[j * V + v]);
+    }
+    const double loss = reference_loss(z.data(), V, targets[r]),
+                 shift = z[targets[r]] + loss;  // shift: log Σ exp z
+    e.loss += loss;
+    for (std::size_t v = 0; v < V; ++v)
+      z[v] = (std::exp(z[v] - shift) - (v == targets[r] ? 1.0 : 0.0)) * scale;
+    for (std::size_t j = 0; j < H; ++j) {
+      const double h = static_cast<double>(hs[r * H + j]);
+      for (std::size_t v = 0; v < V; ++v) {
+        e.dhs[r * H + j] += z[v] * static_cast<double>(W[j * V + v]);
+        e.dW[j * V + v] += h * z[v];
+      }
+    }
+    for (std::size_t v = 0; v < V; ++v) e.db[v] += z[v];
+  }
+  return e;
+}
+
+void check_head(const HeadDims& d, std::uint64_t seed) {
+  Random random(seed);
+  const std::vector<float> hs = random.floats(d.M * d.H, 1.0), W = random.floats(d.H * d.V, 1.5);
+  const std::vector<float> b = random.floats(d.V, 1.0);
+  const std::vector<std::uint32_t> targets = random.tokens(d.M, d.V);
+  std::vector<float> logits(head_block_rows(d) * d.V), dhs(d.M * d.H, NAN), dW(d.H * d.V, NAN), db(d.V, NAN);
+  const Head head{hs.data(), W.data(), b.data(), targets.data(), logits.data(), d};
+  const float scale = 1.0f / static_cast<float>(d.M);
+  const Expected e = head_in_double(hs, W, b, targets, static_cast<double>(scale));
+  CHECK_NEAR(head_forward(head), e.loss, 1e-6 * e.loss);
+  CHECK_NEAR(head_forward_backward(head, {dhs.data(), dW.data(), db.data(), scale}), e.loss, 1e-6 * e.loss);
+  CHECK_LE(relative_error(dhs, e.dhs), 1e-5);
+  CHECK_LE(relative_error(dW, e.dW), 1e-5);
+  CHECK_LE(relative_error(db, e.db), 1e-5);
+}
+
+TEST("head: one block, one row, one class") {
+  check_head({7, 5, 11}, 1);
+  check_head({1, 5, 11}, 2);
+  check_head({3, 1, 40}, 3);
+  check_head({3, 4, 1}, 4);
+}
+
+TEST("head: several blocks, the last one short or a single row") {
+  CHECK_EQ(head_block_rows({130, 3, 33000}), std::size_t{64});
+  check_head({130, 3, 33000}, 5);
+  check_head({129, 2, 33000}, 6);
+}
+
+TEST("affine: forward and gradients against double") {
+  Random random(7);
+  const AffineDims d{4, 6, 9};
+  const std::vector<float> x = random.floats(24, 1.0), W = random.floats(54, 1.0), b = random.floats(9, 1.0);
+  const std::vector<float> dy = random.floats(36, 1.0);
+  std::vector<float> y(36, NAN), dx(24, NAN), dW(54, NAN), db(9, NAN);
+  affine_forward(y.data(), x.data(), W.data(), b.data(), d);
+  affine_backward({dx.data(), dW.data(), db.data()}, dy.data(), x.data(), W.data(), d);
+  std::vector<double> y2(36), dx2(24), dW2(54), db2(9);
+  for (std::size_t r = 0; r < 4; ++r) {
+    for (std::size_t o = 0; o < 9; ++o) {
+      y2[r * 9 + o] = static_cast<double>(b[o]);
+      db2[o] += static_cast<double>(dy[r * 9 + o]);
+      for (std::size_t i = 0; i < 6; ++i) {
+        y2[r * 9 + o] += static_cast<double>(x[r * 6 + i]) * static_cast<double>(W[i * 9 + o]);
+        dx2[r * 6 + i] += static_cast<double>(dy[r * 9 + o]) * static_cast<double>(W[i * 9 + o]);
+        dW2[i * 9 + o] += static_cast<double>(x[r * 6 + i]) * static_cast<double>(dy[r * 9 + o]);
+      }
+    }
+  }
+  CHECK_LE(relative_error(y, y2), 1e-6);
+  CHECK_LE(relative_error(dx, dx2), 1e-6);
+  CHECK_LE(relative_error(dW, dW2), 1e-6);
+  CHECK_LE(relative_error(db, db2), 1e-6);
+}
+
+TEST("layer loss: ignored labels neither count nor get a gradient; all ignored is 0") {
+  Random random(8);
+  const LossDims d{4, 7};
+  const std::vector<float> logits = random.floats(28, 3.0);
+  std::vector<std::int32_t> labels = {2, -1, 6, -1};
+  std::vector<float> probs(28, NAN), dlogits(28, NAN);
+  const std::vector<double> z = to_double(logits);
+  const double expected = (reference_loss(&z[0], 7, 2) + reference_loss(&z[14], 7, 6)) / 2.0;
+  CHECK_NEAR(softmax_loss_forward(probs.data(), logits.data(), labels.data(), -1, d), expected, 1e-6);
+  softmax_loss_backward(dlogits.data(), probs.data(), labels.data(), -1, 2.0f, d);
+  for (std::size_t r = 0; r < 4; ++r) {
+    double sum = 0.0;
+    for (std::size_t c = 0; c < 7; ++c) {
+      const std::size_t i = r * 7 + c;
+      sum += static_cast<double>(probs[i]);
+      const double p = std::exp(-reference_loss(&z[r * 7], 7, c));
+      const bool label = labels[r] == static_cast<std::int32_t>(c);
+      CHECK_NEAR(probs[i], p, 1e-6);
+      CHECK_NEAR(dlogits[i], labels[r] == -1 ? 0.0 : p - (label ? 1.0 : 0.0), 1e-6);
+    }
+    CHECK_NEAR(sum, 1.0, 1e-6);
+  }
+  labels = {-1, -1, -1, -1};
+  CHECK_EQ(softmax_loss_forward(probs.data(), logits.data(), labels.data(), -1, d), 0.0);
+  softmax_loss_backward(dlogits.data(), probs.data(), labels.data(), -1, 1.0f, d);
+  CHECK(std::all_of(dlogits.begin(), dlogits.end(), [](float x) { return x == 0.0f; }));
+}
+
+TEST("layer loss: finite when the label's probability underflows; labels out of range are refused") {
+  const std::vector<float> logits = {1000.0f, 0.0f, -1000.0f};
+  std::vector<float> probs(3);
+  std::int32_t label = 2;
+  CHECK_NEAR(softmax_loss_forward(probs.data(), logits.data(), &label, -1, {1, 3}), 2000.0, 1e-3);
+  for (std::int32_t bad : {3, -2, -2147483647}) {
+    label = bad;
+    CHECK_CODE(softmax_loss_forward(probs.data(), logits.data(), &label, -1, {1, 3}), "ERR_TIMERNN_TOKEN");
+    CHECK_CODE(softmax_loss_backward(probs.data(), logits.data(), &label, -1, 1.0f, {1, 3}),
+               "ERR_TIMERNN_TOKEN");
+  }
+}
+
+}  // namespace
+}  // namespace timernn::test

@@ -1,0 +1,85 @@
+// A whole run in one process: the shared memory that src/train lays out, and ranks as threads.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "helpers.h"
+#include "train/runner.h"
+
+namespace timernn::test {
+
+struct Outcome {
+  RoundResult result;
+  std::string error;  ///< the code, empty where the rank came back well
+};
+
+struct RunOptions {
+  std::vector<std::size_t> shard_rows = {3, 2, 2};
+  std::string cell = "rnn";
+  double learning_rate = 0.5, clip = 0.25;
+};
+
+class Run {
+ public:
+  // 38,000 parameters: five chunks, so that four ranks have ranges of different lengths. 50 windows of 5
+  // steps, the last one of 3.
+  static constexpr std::size_t kWindow = 5, kStreamSteps = 248, kWindows = 50;
+  static constexpr std::size_t kVocabulary = 300;
+
+  explicit Run(RunOptions options = {})
+      : model(make_spec(options.cell, kVocabulary, 40, {64})),
+        params(model.initialised(5)),
+        options_(std::move(options)) {
+    std::size_t streams = 0;
+    for (std::size_t rows : options_.shard_rows) {
+      grads.emplace_back(model.length);
+      states.emplace_back(state_floats(model.spec, rows));
+      streams += rows;
+    }
+    tokens = Random(6).tokens(streams * kStreamSteps + 1, kVocabulary);
+    for (std::size_t i = 0; i < streams; ++i) starts.push_back(static_cast<std::uint32_t>(i * kStreamSteps));
+    scratch.resize(Runner::scratch_doubles(model.length, options_.shard_rows.size()));
+  }
+
+  /// Windows [from, to) on `workers` ranks.
+  std::vector<Outcome> go(std::size_t workers, std::size_t from, std::size_t to) {
+    std::vector<std::unique_ptr<Runner>> runners;
+    for (std::size_t r = 0; r < workers; ++r) runners.push_back(std::make_unique<Runner>(plan()));
+    std::vector<Outcome> outcomes(workers);
+    std::vector<std::thread> threads;
+    for (std::size_t r = 0; r < workers; ++r) {
+      threads.emplace_back([&, r] {
+        outcomes[r].error = thrown_code([&] {
+          outcomes[r].result = runners[r]->run({r, workers, from, to, options_.learning_rate, options_.clip});
+        });
+        if (outcomes[r].error == "nothing") outcomes[r].error.clear();
+      });
+    }
+    for (std::thread& t : threads) t.join();
+    return outcomes;
+  }
+  Control control() { return Control(words); }
+
+  Model model;
+  std::vector<float> params;
+  std::vector<std::vector<float>> grads, states;
+  std::vector<std::uint32_t> tokens, starts;
+
+ private:
+  RunPlan plan() {
+    RunPlan p{model.spec,    model.offsets, params.data(), model.length, {},      {},    options_.shard_rows,
+              tokens.data(), tokens.size(), starts.data(), kStreamSteps, kWindow, words, scratch.data()};
+    for (auto& g : grads) p.grads.push_back(g.data());
+    for (auto& s : states) p.states.push_back(s.data());
+    return p;
+  }
+
+  RunOptions options_;
+  std::vector<double> scratch;
+  alignas(64) std::int32_t words[Control::kWords] = {};
+};
+
+}  // namespace timernn::test
