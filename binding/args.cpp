@@ -22,8 +22,9 @@ Span<T> array(const Napi::Value& value, const char* name, std::size_t expected, 
   const auto view = value.As<Napi::TypedArrayOf<T>>();
   const std::size_t length = view.ElementLength();
   if (expected != kAnyLength && length != expected) {
-    fail(value.Env(), "ERR_TIMERNN_SHAPE", std::string("Expected ") + name + " to have " + std::to_string(expected) +
-                                               " elements, got " + std::to_string(length));
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         std::string("Expected ") + name + " to have " + std::to_string(expected) + " elements, got " +
+             std::to_string(length));
   }
   return {const_cast<T*>(view.Data()), length};
 }
@@ -62,18 +63,21 @@ std::size_t size(const Napi::Value& value, const char* name, std::size_t min) {
 
 std::uint64_t seed(const Napi::Value& value, const char* name) {
   bool lossless = false;
-  if (!value.IsBigInt()) fail(value.Env(), "ERR_TIMERNN_OPTION", std::string("Expected ") + name + " to be a bigint");
+  if (!value.IsBigInt())
+    fail(value.Env(), "ERR_TIMERNN_OPTION", std::string("Expected ") + name + " to be a bigint");
   return value.As<Napi::BigInt>().Uint64Value(&lossless);
 }
 
 std::string text(const Napi::Value& value, const char* name) {
-  if (!value.IsString()) fail(value.Env(), "ERR_TIMERNN_OPTION", std::string("Expected ") + name + " to be a string");
+  if (!value.IsString())
+    fail(value.Env(), "ERR_TIMERNN_OPTION", std::string("Expected ") + name + " to be a string");
   return value.As<Napi::String>().Utf8Value();
 }
 
 namespace {
 Napi::Object object(const Napi::Value& value, const char* name) {
-  if (!value.IsObject()) fail(value.Env(), "ERR_TIMERNN_SPEC", std::string("Expected ") + name + " to be an object");
+  if (!value.IsObject())
+    fail(value.Env(), "ERR_TIMERNN_SPEC", std::string("Expected ") + name + " to be an object");
   return value.As<Napi::Object>();
 }
 }  // namespace
@@ -123,8 +127,8 @@ std::size_t arena_floats(const std::vector<std::size_t>& at, const ModelSpec& mo
   return end;
 }
 
-PromiseWork::PromiseWork(Napi::Env env, std::function<void()> work, Finish finish, std::vector<Napi::Value> keep,
-                         std::function<void()> always)
+PromiseWork::PromiseWork(Napi::Env env, std::function<void()> work, Finish finish,
+                         std::vector<Napi::Value> keep, std::function<void()> always)
     : Napi::AsyncWorker(env, "timernn"),
       deferred_(env),
       work_(std::move(work)),

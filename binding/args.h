@@ -26,7 +26,8 @@ auto guarded(Napi::Env env, F body) -> decltype(body()) {
   } catch (const Error& e) {
     fail(env, e.code(), e.what());
   } catch (const std::bad_alloc&) {
-    fail(env, "ERR_TIMERNN_NATIVE", "Expected enough memory for the model's workspace, got an allocation failure");
+    fail(env, "ERR_TIMERNN_NATIVE",
+         "Expected enough memory for the model's workspace, got an allocation failure");
   } catch (const std::exception& e) {
     fail(env, "ERR_TIMERNN_INTERNAL", e.what());
   }
@@ -57,7 +58,8 @@ std::vector<std::size_t> offsets(const Napi::Value& value, const ModelSpec& spec
 /// The floats that an arena must have so that every tensor lies within it.
 std::size_t arena_floats(const std::vector<std::size_t>& offsets, const ModelSpec& spec);
 
-/// A promise kept by work on a thread of the libuv pool. `keep` holds the JavaScript values whose memory is used.
+/// A promise kept by work on a thread of the libuv pool. `keep` holds the JavaScript values whose memory is
+/// used.
 class PromiseWork : public Napi::AsyncWorker {
  public:
   using Finish = std::function<Napi::Value(Napi::Env)>;

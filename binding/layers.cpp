@@ -1,11 +1,11 @@
 // The book's layers: synchronous calls on arrays of the caller.
+#include <cstring>
+
 #include "args.h"
 #include "layers/affine.h"
 #include "layers/embedding.h"
 #include "layers/window.h"
 #include "losses/softmax_cross_entropy.h"
-
-#include <cstring>
 
 namespace timernn::binding {
 namespace {
@@ -13,7 +13,8 @@ namespace {
 CellDims window_dims(const Napi::Value& value) {
   if (!value.IsObject()) fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected dims to be an object");
   const Napi::Object o = value.As<Napi::Object>();
-  return {size(o.Get("T"), "T", 1), size(o.Get("N"), "N", 1), size(o.Get("D"), "D", 1), size(o.Get("H"), "H", 1)};
+  return {size(o.Get("T"), "T", 1), size(o.Get("N"), "N", 1), size(o.Get("D"), "D", 1),
+          size(o.Get("H"), "H", 1)};
 }
 
 Napi::Value rnn_forward(const Napi::CallbackInfo& info) {
@@ -34,7 +35,9 @@ Napi::Value rnn_backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const CellDims d = window_dims(info[12]);
     const std::size_t rows = d.n * d.T;
-    const auto in = [&](std::size_t i, const char* name, std::size_t n) { return floats(info[i], name, n).data; };
+    const auto in = [&](std::size_t i, const char* name, std::size_t n) {
+      return floats(info[i], name, n).data;
+    };
     layer_backward({in(0, "dxs", rows * d.D),
                     in(1, "dh0", d.n * d.H),
                     {in(2, "dWx", d.D * d.H), in(3, "dWh", d.H * d.H), in(4, "db", d.H)},
@@ -109,8 +112,8 @@ Napi::Value loss_forward(const Napi::CallbackInfo& info) {
 Napi::Value loss_backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const LossDims d{size(info[5], "M", 1), size(info[6], "V", 1)};
-    softmax_loss_backward(floats(info[0], "dlogits", d.M * d.V).data, floats(info[1], "probs", d.M * d.V).data,
-                          ints(info[2], "labels", d.M).data,
+    softmax_loss_backward(floats(info[0], "dlogits", d.M * d.V).data,
+                          floats(info[1], "probs", d.M * d.V).data, ints(info[2], "labels", d.M).data,
                           static_cast<std::int32_t>(number(info[3], "ignoreLabel")),
                           static_cast<float>(number(info[4], "dout")), d);
     return info.Env().Undefined();

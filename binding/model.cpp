@@ -18,7 +18,8 @@ Napi::Value tensor_table_call(const Napi::CallbackInfo& info) {
     Napi::Object tensor = Napi::Object::New(env);
     Napi::Array shape = Napi::Array::New(env, table[i].shape.size());
     for (std::size_t k = 0; k < table[i].shape.size(); ++k) {
-      shape.Set(static_cast<std::uint32_t>(k), Napi::Number::New(env, static_cast<double>(table[i].shape[k])));
+      shape.Set(static_cast<std::uint32_t>(k),
+                Napi::Number::New(env, static_cast<double>(table[i].shape[k])));
     }
     tensor.Set("name", table[i].name);
     tensor.Set("shape", shape);
@@ -28,14 +29,16 @@ Napi::Value tensor_table_call(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value state_size(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(state_floats(spec(info[0]), size(info[1], "rows", 1))));
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(state_floats(spec(info[0]), size(info[1], "rows", 1))));
 }
 
 Span<float> arena(const Napi::Value& value, const char* name, std::size_t least) {
   const auto out = floats(value, name);
   if (out.length < least) {
-    fail(value.Env(), "ERR_TIMERNN_SHAPE", std::string("Expected ") + name + " to have at least " +
-                                               std::to_string(least) + " elements, got " + std::to_string(out.length));
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         std::string("Expected ") + name + " to have at least " + std::to_string(least) + " elements, got " +
+             std::to_string(out.length));
   }
   return out;
 }
@@ -46,7 +49,8 @@ Napi::Value initialise_call(const Napi::CallbackInfo& info) {
   float* params = arena(info[0], "params", arena_floats(at, model)).data;
   const std::uint64_t s = seed(info[3], "seed");
   return run_async(
-      info.Env(), [=] { initialise(params, at, model, s); }, [](Napi::Env env) { return env.Undefined(); }, {info[0]});
+      info.Env(), [=] { initialise(params, at, model, s); }, [](Napi::Env env) { return env.Undefined(); },
+      {info[0]});
 }
 
 Napi::Value initialise_cell(const Napi::CallbackInfo& info) {
@@ -65,7 +69,8 @@ Napi::Value initialise_cell(const Napi::CallbackInfo& info) {
 using Busy = std::shared_ptr<std::atomic<bool>>;
 void take(Napi::Env env, const Busy& busy, const char* what) {
   if (busy->exchange(true)) {
-    fail(env, "ERR_TIMERNN_BUSY", std::string("Expected the ") + what + " to be idle, got a call while one is running");
+    fail(env, "ERR_TIMERNN_BUSY",
+         std::string("Expected the ") + what + " to be idle, got a call while one is running");
   }
 }
 
@@ -90,14 +95,16 @@ class ReplicaWrap : public Napi::ObjectWrap<ReplicaWrap> {
   }
 
  private:
-  WindowInput input(const Napi::Value& tokens, const Napi::Value& starts, const Napi::Value& steps, bool whole) {
+  WindowInput input(const Napi::Value& tokens, const Napi::Value& starts, const Napi::Value& steps,
+                    bool whole) {
     const auto corpus = uints(tokens, "tokens");
     const auto rows = uints(starts, "starts");
     const std::size_t count = size(steps, "steps", 1);
     if (rows.length == 0 || rows.length > replica_->rows() || (!whole && count > replica_->window())) {
-      fail(tokens.Env(), "ERR_TIMERNN_SHAPE", "Expected at most " + std::to_string(replica_->rows()) + " rows and " +
-                                                  std::to_string(replica_->window()) + " steps, got " +
-                                                  std::to_string(rows.length) + " and " + std::to_string(count));
+      fail(tokens.Env(), "ERR_TIMERNN_SHAPE",
+           "Expected at most " + std::to_string(replica_->rows()) + " rows and " +
+               std::to_string(replica_->window()) + " steps, got " + std::to_string(rows.length) + " and " +
+               std::to_string(count));
     }
     return {corpus.data, corpus.length, rows.data, 0, rows.length, count};
   }
@@ -141,8 +148,9 @@ class ReplicaWrap : public Napi::ObjectWrap<ReplicaWrap> {
         *loss += replica->forward_window(state, params, part);
       }
     };
-    return run_async(info.Env(), work, [loss](Napi::Env env) { return Napi::Number::New(env, *loss); },
-                     {info[0], info[1], info[2], info[3], info.This()}, [busy = busy_] { busy->store(false); });
+    return run_async(
+        info.Env(), work, [loss](Napi::Env env) { return Napi::Number::New(env, *loss); },
+        {info[0], info[1], info[2], info[3], info.This()}, [busy = busy_] { busy->store(false); });
   }
 
   Napi::Value workspace_bytes(const Napi::CallbackInfo& info) {
@@ -162,8 +170,9 @@ class ReplicaWrap : public Napi::ObjectWrap<ReplicaWrap> {
 class StepperWrap : public Napi::ObjectWrap<StepperWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Stepper",
-                       {InstanceMethod("generate", &StepperWrap::generate), InstanceMethod("score", &StepperWrap::score)});
+    return DefineClass(
+        env, "Stepper",
+        {InstanceMethod("generate", &StepperWrap::generate), InstanceMethod("score", &StepperWrap::score)});
   }
 
   explicit StepperWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<StepperWrap>(info) {
@@ -184,7 +193,8 @@ class StepperWrap : public Napi::ObjectWrap<StepperWrap> {
   }
 
   Napi::Value generate(const Napi::CallbackInfo& info) {
-    if (!info[0].IsObject()) fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected generate options to be an object");
+    if (!info[0].IsObject())
+      fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected generate options to be an object");
     const Napi::Object o = info[0].As<Napi::Object>();
     const float* params = arena(o.Get("params"), "params", floats_).data;
     const Tokens input = copy(o.Get("input"), "input");
@@ -200,7 +210,8 @@ class StepperWrap : public Napi::ObjectWrap<StepperWrap> {
       std::copy(out->begin(), out->end(), array.Data());
       return array;
     };
-    return run_async(info.Env(), work, finish, {o.Get("params"), info.This()}, [busy = busy_] { busy->store(false); });
+    return run_async(info.Env(), work, finish, {o.Get("params"), info.This()},
+                     [busy = busy_] { busy->store(false); });
   }
 
   Napi::Value score(const Napi::CallbackInfo& info) {
@@ -211,8 +222,9 @@ class StepperWrap : public Napi::ObjectWrap<StepperWrap> {
     take(info.Env(), busy_, "stepper");
     auto total = std::make_shared<double>(0.0);
     const auto work = [=, stepper = stepper_] { *total = stepper->score(params, tokens); };
-    return run_async(info.Env(), work, [total](Napi::Env env) { return Napi::Number::New(env, *total); },
-                     {o.Get("params"), info.This()}, [busy = busy_] { busy->store(false); });
+    return run_async(
+        info.Env(), work, [total](Napi::Env env) { return Napi::Number::New(env, *total); },
+        {o.Get("params"), info.This()}, [busy = busy_] { busy->store(false); });
   }
 
   std::shared_ptr<Stepper> stepper_;

@@ -12,11 +12,14 @@ namespace timernn::binding {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 Napi::Array names(Napi::Env env, const std::vector<std::string>& list) {
   Napi::Array out = Napi::Array::New(env, list.size());
-  for (std::size_t i = 0; i < list.size(); ++i) out.Set(static_cast<std::uint32_t>(i), Napi::String::New(env, list[i]));
+  for (std::size_t i = 0; i < list.size(); ++i)
+    out.Set(static_cast<std::uint32_t>(i), Napi::String::New(env, list[i]));
   return out;
 }
 
@@ -105,14 +108,17 @@ Napi::Value measure_fma(const Napi::CallbackInfo& info) {
   return run_async(info.Env(), work, [result](Napi::Env env) { return Napi::Number::New(env, *result); }, {});
 }
 
-Napi::Value cells(const Napi::CallbackInfo& info) { return names(info.Env(), cell_names()); }
+Napi::Value cells(const Napi::CallbackInfo& info) {
+  return names(info.Env(), cell_names());
+}
 
-// How many floats to skip so that a shared buffer's data starts on a cache line: the base is aligned to 16 bytes only,
-// and the answer is the same in every thread, because all map the same address.
+// How many floats to skip so that a shared buffer's data starts on a cache line: the base is aligned to 16
+// bytes only, and the answer is the same in every thread, because all map the same address.
 Napi::Value misalignment(const Napi::CallbackInfo& info) {
   const auto view = floats(info[0], "array");
   const auto address = reinterpret_cast<std::uintptr_t>(view.data);
-  return Napi::Number::New(info.Env(), static_cast<double>((kAlignment - address % kAlignment) % kAlignment / 4));
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>((kAlignment - address % kAlignment) % kAlignment / 4));
 }
 
 Napi::Value uniform(const Napi::CallbackInfo& info) {

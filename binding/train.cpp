@@ -7,11 +7,14 @@
 namespace timernn::binding {
 namespace {
 
-Control control(const Napi::Value& value) { return Control(ints(value, "control", Control::kWords).data); }
+Control control(const Napi::Value& value) {
+  return Control(ints(value, "control", Control::kWords).data);
+}
 
 std::vector<float*> float_list(const Napi::Value& value, const char* name, std::size_t count) {
   if (!value.IsArray() || value.As<Napi::Array>().Length() != count) {
-    fail(value.Env(), "ERR_TIMERNN_SHAPE", std::string("Expected ") + name + " to be an array of " + std::to_string(count));
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         std::string("Expected ") + name + " to be an array of " + std::to_string(count));
   }
   std::vector<float*> out;
   for (std::uint32_t i = 0; i < count; ++i) out.push_back(floats(value.As<Napi::Array>().Get(i), name).data);
@@ -20,8 +23,9 @@ std::vector<float*> float_list(const Napi::Value& value, const char* name, std::
 
 void check_length(const Napi::Value& value, const char* name, std::size_t least) {
   if (floats(value, name).length < least) {
-    fail(value.Env(), "ERR_TIMERNN_SHAPE", std::string("Expected ") + name + " to have at least " + std::to_string(least) +
-                                               " elements, got " + std::to_string(floats(value, name).length));
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         std::string("Expected ") + name + " to have at least " + std::to_string(least) + " elements, got " +
+             std::to_string(floats(value, name).length));
   }
 }
 
@@ -73,10 +77,12 @@ class RunnerWrap : public Napi::ObjectWrap<RunnerWrap> {
       if (!info[0].IsObject()) fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected the run to be an object");
       const Napi::Object o = info[0].As<Napi::Object>();
       runner_ = std::make_unique<Runner>(plan(o));
-      // The arrays' memory must live as long as the runner: a copy of the list of them, which nobody else can change.
+      // The arrays' memory must live as long as the runner: a copy of the list of them, which nobody else can
+      // change.
       Napi::Array keep = Napi::Array::New(info.Env());
       std::uint32_t n = 0;
-      for (const char* name : {"params", "tokens", "streamStarts", "control", "scratch"}) keep.Set(n++, o.Get(name));
+      for (const char* name : {"params", "tokens", "streamStarts", "control", "scratch"})
+        keep.Set(n++, o.Get(name));
       for (const char* name : {"grads", "states"}) {
         const auto list = o.Get(name).As<Napi::Array>();
         for (std::uint32_t i = 0; i < list.Length(); ++i) keep.Set(n++, list.Get(i));
@@ -91,9 +97,12 @@ class RunnerWrap : public Napi::ObjectWrap<RunnerWrap> {
     return guarded(env, [&]() -> Napi::Value {
       if (!info[0].IsObject()) fail(env, "ERR_TIMERNN_OPTION", "Expected the round to be an object");
       const Napi::Object o = info[0].As<Napi::Object>();
-      const RoundCall call{size(o.Get("rank"), "rank"),         size(o.Get("workers"), "workers", 1),
-                           size(o.Get("from"), "from"),         size(o.Get("to"), "to"),
-                           number(o.Get("learningRate"), "learningRate"), number(o.Get("clip"), "clip")};
+      const RoundCall call{size(o.Get("rank"), "rank"),
+                           size(o.Get("workers"), "workers", 1),
+                           size(o.Get("from"), "from"),
+                           size(o.Get("to"), "to"),
+                           number(o.Get("learningRate"), "learningRate"),
+                           number(o.Get("clip"), "clip")};
       const RoundResult result = runner_->run(call);
       Napi::Object out = Napi::Object::New(env), seconds = Napi::Object::New(env);
       seconds.Set("window", result.seconds.window);

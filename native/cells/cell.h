@@ -1,6 +1,6 @@
 // The contract of a recurrent cell: its tensor table, its state, and forward and backward over one window.
-// Time-major inside: rows of step t are contiguous, T·n rows in all. Adding a cell: one file beside rnn.cpp and one
-// line in registry.cpp.
+// Time-major inside: rows of step t are contiguous, T·n rows in all. Adding a cell: one file beside rnn.cpp
+// and one line in registry.cpp.
 #pragma once
 
 #include <cstddef>
@@ -43,11 +43,11 @@ struct CellForward {
 };
 
 struct CellBackward {
-  float* dxs;            ///< T·n×D, overwritten; null where the input needs no gradient
-  float* dstate;         ///< in: gradient that arrives at the state after the window; out: at the carried state
-  float* const* grads;   ///< the cell's gradients in table order, overwritten
-  float* dhs;            ///< T·n×H: in the gradient of the outputs; destroyed
-  const float* hs;       ///< as forward left it
+  float* dxs;     ///< T·n×D, overwritten; null where the input needs no gradient
+  float* dstate;  ///< in: gradient that arrives at the state after the window; out: at the carried state
+  float* const* grads;  ///< the cell's gradients in table order, overwritten
+  float* dhs;           ///< T·n×H: in the gradient of the outputs; destroyed
+  const float* hs;      ///< as forward left it
   const float* xs;
   const float* const* params;
   float* ws;

@@ -1,10 +1,12 @@
 // The tanh RNN cell (Elman 1990, in the form of the design's section 2):
 //
 //   h_t = tanh(h_{t−1}·Wh + x_t·Wx + b)
-//   dt = dh_t ⊙ (1 − h_t²);  db = Σ dt;  dWh = Σ h_{t−1}ᵀ·dt;  dh_{t−1} = dt·Whᵀ;  dWx = Σ x_tᵀ·dt;  dx_t = dt·Wxᵀ
+//   dt = dh_t ⊙ (1 − h_t²);  db = Σ dt;  dWh = Σ h_{t−1}ᵀ·dt;  dh_{t−1} = dt·Whᵀ;  dWx = Σ x_tᵀ·dt;  dx_t =
+//   dt·Wxᵀ
 //
 // Tensors: Wx D×H ~ U(±1/√D), Wh H×H orthogonal, b H zero.
-// The input product and every weight gradient are one matrix product a window; only h·Wh and dt·Whᵀ go step by step.
+// The input product and every weight gradient are one matrix product a window; only h·Wh and dt·Whᵀ go step
+// by step.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -25,11 +27,17 @@ std::vector<TensorInfo> tensors(std::size_t D, std::size_t H) {
           {"b", {H}, {InitKind::zeros}}};
 }
 
-std::size_t ws_floats(const CellDims&) { return 0; }
-std::size_t scratch_floats(const CellDims& d) { return std::max(d.H * d.H, packed_floats(d.H, d.H)); }
+std::size_t ws_floats(const CellDims&) {
+  return 0;
+}
+std::size_t scratch_floats(const CellDims& d) {
+  return std::max(d.H * d.H, packed_floats(d.H, d.H));
+}
 
 // Packing Wh pays where it serves several steps of several rows; one row alone is a matrix-vector product.
-bool packs(const CellDims& d) { return gemm_path() == GemmPath::packed && d.T > 1 && d.n > 1; }
+bool packs(const CellDims& d) {
+  return gemm_path() == GemmPath::packed && d.T > 1 && d.n > 1;
+}
 
 void forward(const CellForward& f) {
   const auto [T, n, D, H] = f.dims;

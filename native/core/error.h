@@ -1,5 +1,5 @@
-// The one exception type of the native core: a stable code and a sentence. The binding turns it into a JavaScript
-// error with the same code. Refuses to do: recovery; whoever catches decides.
+// The one exception type of the native core: a stable code and a sentence. The binding turns it into a
+// JavaScript error with the same code. Refuses to do: recovery; whoever catches decides.
 #pragma once
 
 #include <stdexcept>

@@ -26,8 +26,8 @@ void gemm(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
   if (g.m == 1) return row_product(g);  // with one row, A and Aᵀ are the same k numbers
   const int lda = g.transA ? g.m : g.k, ldb = g.transB ? g.k : g.n;
-  cblas_sgemm(CblasRowMajor, g.transA ? CblasTrans : CblasNoTrans, g.transB ? CblasTrans : CblasNoTrans, g.m, g.n, g.k,
-              1.0f, g.A, lda, g.B, ldb, g.beta, g.C, g.n);
+  cblas_sgemm(CblasRowMajor, g.transA ? CblasTrans : CblasNoTrans, g.transB ? CblasTrans : CblasNoTrans, g.m,
+              g.n, g.k, 1.0f, g.A, lda, g.B, ldb, g.beta, g.C, g.n);
 }
 
 void transpose(float* out, const float* in, int rows, int cols) {
@@ -36,7 +36,8 @@ void transpose(float* out, const float* in, int rows, int cols) {
     for (int c0 = 0; c0 < cols; c0 += kBlock) {
       const int r1 = std::min(rows, r0 + kBlock), c1 = std::min(cols, c0 + kBlock);
       for (int c = c0; c < c1; ++c) {
-        for (int r = r0; r < r1; ++r) out[static_cast<std::size_t>(c) * rows + r] = in[static_cast<std::size_t>(r) * cols + c];
+        for (int r = r0; r < r1; ++r)
+          out[static_cast<std::size_t>(c) * rows + r] = in[static_cast<std::size_t>(r) * cols + c];
       }
     }
   }
@@ -44,11 +45,16 @@ void transpose(float* out, const float* in, int rows, int cols) {
 
 #ifdef TIMERNN_OPENBLAS
 BlasInfo blas_info() {
-  return {openblas_get_config(), openblas_get_corename(), openblas_get_parallel(), openblas_get_num_threads()};
+  return {openblas_get_config(), openblas_get_corename(), openblas_get_parallel(),
+          openblas_get_num_threads()};
 }
-void blas_single_thread() { openblas_set_num_threads(1); }
+void blas_single_thread() {
+  openblas_set_num_threads(1);
+}
 #else
-BlasInfo blas_info() { return {}; }
+BlasInfo blas_info() {
+  return {};
+}
 void blas_single_thread() {}
 #endif
 

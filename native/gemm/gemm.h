@@ -15,8 +15,8 @@ struct Gemm {
   float beta = 0.0f;  ///< 0 overwrites C, 1 accumulates onto it
 };
 
-/// C = op(A)·op(B) + beta·C. C aliases neither input. Products with m = 1 take our own matrix-vector kernel, since
-/// sgemm packs the whole weight matrix for one row (4 GFLOP/s against the speed of memory).
+/// C = op(A)·op(B) + beta·C. C aliases neither input. Products with m = 1 take our own matrix-vector kernel,
+/// since sgemm packs the whole weight matrix for one row (4 GFLOP/s against the speed of memory).
 void gemm(const Gemm& g);
 
 /// Bᵀ (cols×rows) from B (rows×cols), both row-major and packed.

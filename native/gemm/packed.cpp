@@ -14,8 +14,12 @@ constexpr std::size_t kRowBlockFloats = 48 * 1024;
 // Blocks of a weight gradient: rows summed at a time, and columns whose packed block stays in L2.
 constexpr std::size_t kOuterRows = 256, kOuterColumns = 512;
 
-std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
-std::size_t panels_of(std::size_t n) { return (n + kernels().panel - 1) / kernels().panel; }
+std::size_t round_up(std::size_t n, std::size_t to) {
+  return (n + to - 1) / to * to;
+}
+std::size_t panels_of(std::size_t n) {
+  return (n + kernels().panel - 1) / kernels().panel;
+}
 
 GemmPath choose() {
   const char* wanted = std::getenv("TIMERNN_GEMM");
@@ -31,7 +35,9 @@ GemmPath gemm_path() {
   return chosen;
 }
 
-std::size_t packed_floats(std::size_t k, std::size_t n) { return panels_of(n) * kernels().panel * k; }
+std::size_t packed_floats(std::size_t k, std::size_t n) {
+  return panels_of(n) * kernels().panel * k;
+}
 
 namespace {
 void pack_rows(float* out, const Pack& p, std::size_t first, std::size_t width) {
@@ -42,8 +48,8 @@ void pack_rows(float* out, const Pack& p, std::size_t first, std::size_t width) 
   }
 }
 
-// Column c of the panel is row first + c of B: read along B's rows, written down the panel's column, in blocks of k so
-// that the block of the panel stays in L1.
+// Column c of the panel is row first + c of B: read along B's rows, written down the panel's column, in
+// blocks of k so that the block of the panel stays in L1.
 void pack_columns(float* out, const Pack& p, std::size_t first, std::size_t width) {
   const std::size_t panel = kernels().panel;
   constexpr std::size_t kBlock = 64;
@@ -80,8 +86,8 @@ void gemm_packed(const PackedGemm& g) {
     const std::size_t rows = std::min(block, g.m - r);
     for (std::size_t i = 0; i < panels_of(g.n); ++i) {
       const std::size_t first = i * panel;
-      kernels().gemm_panel({g.C + r * g.ldc + first, g.ldc, g.A + r * g.lda, g.lda, 1, 0, g.B + first * g.k, rows,
-                            std::min(panel, g.n - first), g.k, g.accumulate, g.tanh});
+      kernels().gemm_panel({g.C + r * g.ldc + first, g.ldc, g.A + r * g.lda, g.lda, 1, 0, g.B + first * g.k,
+                            rows, std::min(panel, g.n - first), g.k, g.accumulate, g.tanh});
     }
   }
 }

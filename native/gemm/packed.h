@@ -1,7 +1,8 @@
-// Products with our own register-tiled kernel (panel.inl) on packed operands, and the choice between it and BLAS.
+// Products with our own register-tiled kernel (panel.inl) on packed operands, and the choice between it and
+// BLAS.
 //
-// sgemm packs the weight matrix again at every call; with the few rows of one time step that costs as much as the
-// product. Packed once a window, the same product runs at 90–95 % of the FMA peak (docs/decisions/0010).
+// sgemm packs the weight matrix again at every call; with the few rows of one time step that costs as much as
+// the product. Packed once a window, the same product runs at 90–95 % of the FMA peak (docs/decisions/0010).
 // Refuses to do: allocation. Every call gets its scratch.
 #pragma once
 
@@ -13,8 +14,9 @@ namespace timernn {
 
 enum class GemmPath { blas, packed };
 
-/// The path that cells and head take: the environment variable TIMERNN_GEMM (`blas`, `packed`, `auto`); `auto` is packed
-/// where the kernels have fused multiply-adds (every instruction set but `generic`), else BLAS.
+/// The path that cells and head take: the environment variable TIMERNN_GEMM (`blas`, `packed`, `auto`);
+/// `auto` is packed where the kernels have fused multiply-adds (every instruction set but `generic`), else
+/// BLAS.
 GemmPath gemm_path();
 
 /// Floats of a packed k×n matrix.
@@ -31,9 +33,9 @@ struct Pack {
 void pack(const Pack& p);
 
 struct PackedGemm {
-  float* C;         ///< m×n, leading dimension ldc
-  const float* A;   ///< m×k, leading dimension lda
-  const float* B;   ///< packed k×n
+  float* C;        ///< m×n, leading dimension ldc
+  const float* A;  ///< m×k, leading dimension lda
+  const float* B;  ///< packed k×n
   std::size_t m, n, k, ldc, lda;
   bool accumulate = false, tanh = false;
 };
@@ -41,9 +43,9 @@ struct PackedGemm {
 void gemm_packed(const PackedGemm& g);
 
 struct OuterGemm {
-  float* C;         ///< m×n, leading dimension n
-  const float* A;   ///< k×m, leading dimension m
-  const float* B;   ///< k×n, leading dimension n
+  float* C;        ///< m×n, leading dimension n
+  const float* A;  ///< k×m, leading dimension m
+  const float* B;  ///< k×n, leading dimension n
   std::size_t m, n, k;
 };
 /// C = Aᵀ·B: a weight gradient, summed over the k rows of a window. Overwrites.

@@ -1,9 +1,9 @@
 // The register-tiled product of packed panels; included by math/kernels.inl, once an instruction set.
 //
-// One panel holds kPanel = 2 vectors of columns of B, row after row, so the inner loop reads it in order. A tile keeps
-// up to kTile rows × 2 vectors of C in registers: per step of k, two loads of B, one broadcast of A a row, and two
-// fused multiply-adds a row. With 32 registers 12 rows fit, with 16 registers 6.
-// Refuses to do: packing and blocking (see packed.cpp).
+// One panel holds kPanel = 2 vectors of columns of B, row after row, so the inner loop reads it in order. A
+// tile keeps up to kTile rows × 2 vectors of C in registers: per step of k, two loads of B, one broadcast of
+// A a row, and two fused multiply-adds a row. With 32 registers 12 rows fit, with 16 registers 6. Refuses to
+// do: packing and blocking (see packed.cpp).
 
 constexpr std::size_t kPanel = 2 * kLanes;
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -41,7 +41,10 @@ template <std::size_t R, std::size_t N>
 void tile(const PanelProduct& g, std::size_t first) {
   float* C = g.C + first * g.ldc;
 #pragma GCC unroll 16
-  for (std::size_t r = 0; r < R; ++r) __builtin_prefetch(C + r * g.ldc, 1);
+  for (std::size_t r = 0; r < R; ++r) {
+    __builtin_prefetch(C + r * g.ldc, 1);
+    if (N == 2) __builtin_prefetch(C + r * g.ldc + kLanes, 1);
+  }
   Vf c[R][N] = {};
   multiply<R, N>(c, g, g.A + first * g.a_row);
   const std::size_t whole = g.n / kLanes, rest = g.n % kLanes;
@@ -65,11 +68,14 @@ void tile(const PanelProduct& g, std::size_t first) {
 
 using TileFunction = void (*)(const PanelProduct&, std::size_t);
 #if defined(__AVX512F__) || defined(__aarch64__)
-#define TIMERNN_TILES(N)                                                                                      \
-  {nullptr,    tile<1, N>, tile<2, N>, tile<3, N>, tile<4, N>,  tile<5, N>, tile<6, N>, tile<7, N>, tile<8, N>, \
-   tile<9, N>, tile<10, N>, tile<11, N>, tile<12, N>}
+#define TIMERNN_TILES(N)                                                                                     \
+  {                                                                                                          \
+    nullptr, tile<1, N>, tile<2, N>, tile<3, N>, tile<4, N>, tile<5, N>, tile<6, N>, tile<7, N>, tile<8, N>, \
+        tile<9, N>, tile<10, N>, tile<11, N>, tile<12, N>                                                    \
+  }
 #else
-#define TIMERNN_TILES(N) {nullptr, tile<1, N>, tile<2, N>, tile<3, N>, tile<4, N>, tile<5, N>, tile<6, N>}
+#define TIMERNN_TILES(N) \
+  { nullptr, tile<1, N>, tile<2, N>, tile<3, N>, tile<4, N>, tile<5, N>, tile<6, N> }
 #endif
 constexpr TileFunction kTiles[2][kTile + 1] = {TIMERNN_TILES(1), TIMERNN_TILES(2)};
 #undef TIMERNN_TILES

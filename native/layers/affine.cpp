@@ -13,7 +13,8 @@ void affine_forward(float* y, const float* x, const float* W, const float* b, co
   gemm({y, x, W, static_cast<int>(d.M), static_cast<int>(d.O), static_cast<int>(d.I), false, false, 1.0f});
 }
 
-void affine_backward(const AffineGrads& g, const float* dy, const float* x, const float* W, const AffineDims& d) {
+void affine_backward(const AffineGrads& g, const float* dy, const float* x, const float* W,
+                     const AffineDims& d) {
   const int m = static_cast<int>(d.M), in = static_cast<int>(d.I), out = static_cast<int>(d.O);
   gemm({g.dx, dy, W, m, in, out, false, true});
   gemm({g.dW, x, dy, in, out, m, true, false});

@@ -15,6 +15,7 @@ struct AffineGrads {
   float *dx, *dW, *db;  ///< M×I, I×O, O: overwritten
 };
 /// dx = dy·Wᵀ, dW = xᵀ·dy, db = Σ dy.
-void affine_backward(const AffineGrads& out, const float* dy, const float* x, const float* W, const AffineDims& dims);
+void affine_backward(const AffineGrads& out, const float* dy, const float* x, const float* W,
+                     const AffineDims& dims);
 
 }  // namespace timernn

@@ -12,8 +12,8 @@ namespace timernn {
 namespace {
 std::size_t checked(std::int64_t id, std::size_t V) {
   if (id < 0 || static_cast<std::size_t>(id) >= V) {
-    throw Error("ERR_TIMERNN_TOKEN",
-                "Expected tokens below the vocabulary size " + std::to_string(V) + ", got " + std::to_string(id));
+    throw Error("ERR_TIMERNN_TOKEN", "Expected tokens below the vocabulary size " + std::to_string(V) +
+                                         ", got " + std::to_string(id));
   }
   return static_cast<std::size_t>(id);
 }

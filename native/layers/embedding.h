@@ -1,4 +1,5 @@
-// Embedding: rows of a V×D matrix picked by token. Refuses to do: negative or out-of-range tokens (ERR_TIMERNN_TOKEN).
+// Embedding: rows of a V×D matrix picked by token. Refuses to do: negative or out-of-range tokens
+// (ERR_TIMERNN_TOKEN).
 #pragma once
 
 #include <cstddef>

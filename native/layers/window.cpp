@@ -21,7 +21,8 @@ void swap_axes(float* out, const float* in, std::size_t outer, std::size_t inner
 void layer_forward(const LayerForward& f) {
   const auto [T, n, D, H] = f.dims;
   const Cell& cell = *find_cell("rnn");
-  Buffer xs(T * n * D), hs((T + 1) * n * H), state(n * H), ws(cell.ws_floats(f.dims)), scratch(cell.scratch_floats(f.dims));
+  Buffer xs(T * n * D), hs((T + 1) * n * H), state(n * H), ws(cell.ws_floats(f.dims)),
+      scratch(cell.scratch_floats(f.dims));
   swap_axes(xs.data(), f.xs, n, T, D);
   std::memcpy(state.data(), f.h0, n * H * sizeof(float));
   cell.forward({hs.data(), state.data(), xs.data(), f.params, ws.data(), scratch.data(), f.dims});
@@ -38,7 +39,8 @@ void layer_backward(const LayerBackward& b) {
   std::memcpy(hs.data(), b.h0, n * H * sizeof(float));
   swap_axes(hs.data() + n * H, b.hs, n, T, H);
   std::memcpy(b.dh0, b.dh_next, n * H * sizeof(float));
-  cell.backward({dxs.data(), b.dh0, b.grads, dhs.data(), hs.data(), xs.data(), b.params, ws.data(), scratch.data(), b.dims});
+  cell.backward({dxs.data(), b.dh0, b.grads, dhs.data(), hs.data(), xs.data(), b.params, ws.data(),
+                 scratch.data(), b.dims});
   swap_axes(b.dxs, dxs.data(), T, n, D);
 }
 

@@ -7,17 +7,17 @@
 namespace timernn {
 
 struct LayerForward {
-  float* hs;                    ///< N×T×H, overwritten
-  const float *xs, *h0;         ///< N×T×D, N×H
-  const float* params[3];       ///< Wx D×H, Wh H×H, b H
+  float* hs;               ///< N×T×H, overwritten
+  const float *xs, *h0;    ///< N×T×D, N×H
+  const float* params[3];  ///< Wx D×H, Wh H×H, b H
   CellDims dims;
 };
 void layer_forward(const LayerForward& f);
 
 struct LayerBackward {
-  float *dxs, *dh0;             ///< N×T×D, N×H, overwritten
-  float* grads[3];              ///< dWx, dWh, db, overwritten
-  const float *dhs, *dh_next;   ///< N×T×H, N×H
+  float *dxs, *dh0;            ///< N×T×D, N×H, overwritten
+  float* grads[3];             ///< dWx, dWh, db, overwritten
+  const float *dhs, *dh_next;  ///< N×T×H, N×H
   const float *xs, *hs, *h0;
   const float* params[3];
   CellDims dims;

@@ -15,15 +15,16 @@ namespace {
 bool counts(std::int32_t label, std::int32_t ignore, std::size_t V) {
   if (label == ignore) return false;
   if (label < 0 || static_cast<std::size_t>(label) >= V) {
-    throw Error("ERR_TIMERNN_TOKEN", "Expected labels in [0, " + std::to_string(V) + ") or the ignored label " +
-                                         std::to_string(ignore) + ", got " + std::to_string(label));
+    throw Error("ERR_TIMERNN_TOKEN", "Expected labels in [0, " + std::to_string(V) +
+                                         ") or the ignored label " + std::to_string(ignore) + ", got " +
+                                         std::to_string(label));
   }
   return true;
 }
 }  // namespace
 
-double softmax_loss_forward(float* probs, const float* logits, const std::int32_t* labels, std::int32_t ignore,
-                            const LossDims& d) {
+double softmax_loss_forward(float* probs, const float* logits, const std::int32_t* labels,
+                            std::int32_t ignore, const LossDims& d) {
   double loss = 0.0;
   std::size_t counted = 0;
   for (std::size_t r = 0; r < d.M; ++r) {
@@ -43,8 +44,8 @@ double softmax_loss_forward(float* probs, const float* logits, const std::int32_
   return counted == 0 ? 0.0 : loss / static_cast<double>(counted);
 }
 
-void softmax_loss_backward(float* dlogits, const float* probs, const std::int32_t* labels, std::int32_t ignore,
-                           float dout, const LossDims& d) {
+void softmax_loss_backward(float* dlogits, const float* probs, const std::int32_t* labels,
+                           std::int32_t ignore, float dout, const LossDims& d) {
   std::size_t counted = 0;
   for (std::size_t r = 0; r < d.M; ++r) counted += counts(labels[r], ignore, d.V) ? 1 : 0;
   std::memset(dlogits, 0, d.M * d.V * sizeof(float));

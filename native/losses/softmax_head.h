@@ -1,10 +1,16 @@
-// The output layer and its loss in one: logits = h·W + b, softmax cross-entropy, and all their gradients, in blocks
-// of rows so that the logits of a window are never held at once.
+// The output layer and its loss in one: logits = h·W + b, softmax cross-entropy, and all their gradients, in
+// blocks of rows so that the logits of a window are never held at once.
+//
+// On the packed path a block's logits stay in cache, in the panel layout that the gradient products read, so
+// nothing is packed but the weights, once a window. Its gradients are e · (scale / Σe) with e the
+// unnormalised softmax: the factor goes onto the few columns of h and dh instead of onto the thousands of e.
 // Refuses to do: labels to ignore (the layers API has them; inside a replica every position is predicted).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "../core/buffer.h"
 
 namespace timernn {
 
@@ -12,25 +18,43 @@ struct HeadDims {
   std::size_t M, H, V;  ///< rows (T·n), hidden size, vocabulary size
 };
 
-/// Rows in a block: about 8 MB of logits, so that they come back from the L3 cache, and at least 64 so that the product
-/// packs W seldom.
-std::size_t head_block_rows(const HeadDims& dims);
-
-struct Head {
+struct HeadInput {
   const float *hs, *W, *b;       ///< M×H, H×V, V
   const std::uint32_t* targets;  ///< M, each below V
-  float* logits;                 ///< scratch: head_block_rows × V
-  HeadDims dims;
+  std::size_t M;                 ///< at most the rows that the head was built for
 };
-
-/// Sum of the negative log-likelihoods in nats.
-double head_forward(const Head& head);
 
 struct HeadGrads {
   float *dhs, *dW, *db;  ///< M×H, H×V, V: overwritten
   float scale;           ///< factor on every gradient, 1 / tokens for the mean
 };
-/// Loss and gradients.
-double head_forward_backward(const Head& head, const HeadGrads& grads);
+
+class SoftmaxHead {
+ public:
+  SoftmaxHead() = default;
+  SoftmaxHead(const HeadDims& most, bool trainable);
+
+  /// Sum of the negative log-likelihoods in nats.
+  double forward(const HeadInput& in);
+  /// The same, and the gradients.
+  double forward_backward(const HeadInput& in, const HeadGrads& grads);
+  std::size_t workspace_floats() const;
+  std::size_t block_rows() const { return rows_; }
+
+ private:
+  double blas(const HeadInput& in, const HeadGrads* grads);
+  double packed(const HeadInput& in, const HeadGrads* grads);
+  double packed_logits(const HeadInput& in, std::size_t first, std::size_t rows, bool gradient);
+  void packed_gradients(const HeadGrads& grads, std::size_t first, std::size_t rows);
+  void pack_weights(const HeadInput& in, bool gradient);
+
+  HeadDims dims_{};
+  std::size_t rows_ = 0;  ///< rows of a block
+  bool packed_path_ = false;
+  Buffer logits_;                    ///< a block
+  Buffer weights_, weights_turned_;  ///< packed W with b as an extra row; packed Wᵀ
+  Buffer ones_;                      ///< h of a block with a column of ones, later of factors
+  Buffer inverse_, scratch_;
+};
 
 }  // namespace timernn

@@ -1,8 +1,8 @@
 // Elementwise and vector kernels, one table an instruction set, all compiled from kernels.inl.
 // Refuses to do: matrix-matrix products (see gemm/).
 //
-// Errors (checked over the float range by test/native/math_test.cpp): exp at most 2 ulp on [-87, 88], tanh at most
-// 3 ulp. Polynomials: S. Moshier, Cephes 2.8, expf and tanhf.
+// Errors (checked over the float range by test/native/math_test.cpp): exp at most 2 ulp on [-87, 88], tanh at
+// most 3 ulp. Polynomials: S. Moshier, Cephes 2.8, expf and tanhf.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,26 @@ namespace timernn {
 
 /// One packed panel of B times all rows of A; see gemm/panel.inl.
 struct PanelProduct {
-  float* C;              ///< m×n at leading dimension ldc
+  float* C;  ///< m×n at leading dimension ldc
   std::size_t ldc;
-  const float* A;        ///< element (r, s) at A[r·a_row + s·a_step]
+  const float* A;  ///< element (r, s) at A[r·a_row + s·a_step]
   std::size_t a_row, a_step;
-  std::size_t a_block;   ///< 0, or: A itself lies in panels, and this is the distance from one to the next
-  const float* B;        ///< k×panel, columns beyond n padded with anything
-  std::size_t m, n, k;   ///< n at most the panel's width
-  bool accumulate;       ///< C += instead of C =
-  bool tanh;             ///< then C = tanh(C)
+  std::size_t a_block;  ///< 0, or: A itself lies in panels, and this is the distance from one to the next
+  const float* B;       ///< k×panel, columns beyond n padded with anything
+  std::size_t m, n, k;  ///< n at most the panel's width
+  bool accumulate;      ///< C += instead of C =
+  bool tanh;            ///< then C = tanh(C)
+};
+
+/// Softmax cross-entropy of a block of rows whose logits lie in panels: element (r, v) at
+/// x[(v / panel · rows + r) · panel + v % panel].
+struct SoftmaxPanels {
+  float* x;             ///< logits; left as e = exp(z − max), with e[target] −= Σe where `gradient`
+  std::size_t rows, n;  ///< n logits a row
+  const std::uint32_t* targets;  ///< a row
+  float* inverse;                ///< out, a row: 1 / Σe. The gradient of the logits is e · inverse
+  float* scratch;                ///< 2 · rows · panel floats
+  bool gradient;
 };
 
 struct Kernels {
@@ -50,20 +61,26 @@ struct Kernels {
   /// y[n] += W (n×k row-major, leading dimension ld) · x[k].
   void (*gemv_t)(float* y, const float* x, const float* W, std::size_t n, std::size_t k, std::size_t ld);
 
-  /// Softmax cross-entropy of one row. z = x + bias (bias may be null). Returns log Σ exp(z) − z[target] in nats.
-  /// Where `gradient`, x is overwritten with (softmax(z) − onehot(target)) · scale; else x is left as scratch.
+  /// Softmax cross-entropy of one row. z = x + bias (bias may be null). Returns log Σ exp(z) − z[target] in
+  /// nats. Where `gradient`, x is overwritten with (softmax(z) − onehot(target)) · scale; else x is left as
+  /// scratch.
   float (*softmax_cross_entropy)(float* x, const float* bias, std::size_t n, std::size_t target, float scale,
                                  bool gradient);
+  /// Sum of the losses of a block, in nats.
+  double (*softmax_panels)(const SoftmaxPanels& g);
   /// x = softmax(x), in place.
   void (*softmax)(float* x, std::size_t n);
 
-  /// `iterations` rounds of independent fused multiply-adds in registers; returns the floating-point operations done.
+  /// `iterations` rounds of independent fused multiply-adds in registers; returns the floating-point
+  /// operations done.
   double (*fma_probe)(std::uint64_t iterations, float* sink);
 };
 
-/// The table for this CPU, or for the set named by the environment variable TIMERNN_ISA if this CPU can run it.
+/// The table for this CPU, or for the set named by the environment variable TIMERNN_ISA if this CPU can run
+/// it.
 const Kernels& kernels();
-/// The table of one instruction set (`generic`, `avx2`, `avx512`), null if not compiled in or not runnable here.
+/// The table of one instruction set (`generic`, `avx2`, `avx512`), null if not compiled in or not runnable
+/// here.
 const Kernels* kernels_for(const char* isa);
 
 }  // namespace timernn

@@ -35,8 +35,12 @@ inline Vf load(const float* p) {
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-inline void store(float* p, Vf v) { __builtin_memcpy(p, &v, sizeof v); }
-inline Vf splat(float x) { return Vf{} + x; }
+inline void store(float* p, Vf v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+inline Vf splat(float x) {
+  return Vf{} + x;
+}
 // n < kLanes floats; AVX-512 has masks for it, elsewhere it goes element by element.
 #if defined(__AVX512F__)
 inline Vf load_part(const float* p, std::size_t n, float fill) {
@@ -55,8 +59,12 @@ inline void store_part(float* p, Vf v, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) p[i] = v[i];
 }
 #endif
-inline Vf max(Vf a, Vf b) { return a > b ? a : b; }
-inline Vf min(Vf a, Vf b) { return a < b ? a : b; }
+inline Vf max(Vf a, Vf b) {
+  return a > b ? a : b;
+}
+inline Vf min(Vf a, Vf b) {
+  return a < b ? a : b;
+}
 inline Vi bits(Vf v) {
   Vi i;
   __builtin_memcpy(&i, &v, sizeof i);
@@ -73,7 +81,8 @@ inline Vf from_bits(Vi i) {
 inline Vf vexp(Vf x) {
   x = x < splat(-87.33f) ? splat(-87.33f) : x;
   x = x > splat(88.37f) ? splat(88.37f) : x;
-  const Vf magic = splat(12582912.0f);  // 1.5 · 2^23: adding it rounds to an integer held in the low mantissa bits
+  const Vf magic =
+      splat(12582912.0f);  // 1.5 · 2^23: adding it rounds to an integer held in the low mantissa bits
   const Vf shifted = x * 1.44269504088896341f + magic;
   const Vf k = shifted - magic;
   Vf r = x - k * 0.693359375f;
@@ -88,7 +97,8 @@ inline Vf vexp(Vf x) {
   return from_bits(bits(p) + ((bits(shifted) - bits(magic)) << 23));
 }
 
-// |x| < 0.625: odd polynomial. Above: 1 − 2 / (exp(2|x|) + 1), with the sign put back. A NaN takes the polynomial.
+// |x| < 0.625: odd polynomial. Above: 1 − 2 / (exp(2|x|) + 1), with the sign put back. A NaN takes the
+// polynomial.
 inline Vf vtanh(Vf x) {
   const Vi sign = bits(x) & static_cast<std::int32_t>(0x80000000u);
   const Vf a = from_bits(bits(x) & 0x7fffffff);
@@ -112,8 +122,12 @@ inline void map(float* x, std::size_t n, F f) {
   if (i < n) store_part(x + i, f(load_part(x + i, n - i, 0.0f)), n - i);
 }
 
-void tanh_inplace(float* x, std::size_t n) { map(x, n, vtanh); }
-void exp_inplace(float* x, std::size_t n) { map(x, n, vexp); }
+void tanh_inplace(float* x, std::size_t n) {
+  map(x, n, vtanh);
+}
+void exp_inplace(float* x, std::size_t n) {
+  map(x, n, vexp);
+}
 
 void tanh_backward(float* dt, const float* dh, const float* h, std::size_t n) {
   std::size_t i = 0;
@@ -162,7 +176,8 @@ double sum_and_square(float* out, const float* const* parts, std::size_t count, 
   double total = 0.0;
   std::size_t i = 0;
   while (i + kLanes <= n) {
-    // Squares are added up in float for a short run only, then in double: the norm of millions of numbers stays exact.
+    // Squares are added up in float for a short run only, then in double: the norm of millions of numbers
+    // stays exact.
     const std::size_t stop = n - i > 64 * kLanes ? i + 64 * kLanes : n;
     Vf squares{};
     for (; i + kLanes <= stop; i += kLanes) {
@@ -273,7 +288,8 @@ void scale_row(float* x, std::size_t n, float a) {
   for (; i < n; ++i) x[i] *= a;
 }
 
-float softmax_cross_entropy(float* x, const float* bias, std::size_t n, std::size_t target, float scale, bool gradient) {
+float softmax_cross_entropy(float* x, const float* bias, std::size_t n, std::size_t target, float scale,
+                            bool gradient) {
   const float top = row_max(x, bias, n);
   const float z = x[target] + (bias == nullptr ? 0.0f : bias[target]);
   const double sum = row_exp(x, bias, n, top);
@@ -292,8 +308,10 @@ void softmax(float* x, std::size_t n) {
   scale_row(x, n, static_cast<float>(1.0 / sum));
 }
 
-// Twelve chains hide the latency of two FMA pipes on every CPU we know of. Each has its own variable, since an array
-// would be kept in memory; the empty asm keeps the compiler from folding the rounds together.
+#include "softmax_panels.inl"
+
+// Twelve chains hide the latency of two FMA pipes on every CPU we know of. Each has its own variable, since
+// an array would be kept in memory; the empty asm keeps the compiler from folding the rounds together.
 double fma_probe(std::uint64_t iterations, float* sink) {
   const Vf m = splat(0.999f + sink[0] * 1e-9f), c = splat(1e-3f);
   Vf a0 = c, a1 = c, a2 = c, a3 = c, a4 = c, a5 = c, a6 = c, a7 = c, a8 = c, a9 = c, a10 = c, a11 = c;
@@ -324,8 +342,23 @@ double fma_probe(std::uint64_t iterations, float* sink) {
 
 extern const Kernels TIMERNN_TABLE;
 const Kernels TIMERNN_TABLE = {
-    TIMERNN_ISA_NAME, kPanel, kTile, gemm_panel, tanh_inplace, exp_inplace,           tanh_backward, add,      subtract_scaled, column_sums,
-    sum_and_square,   gemv,         gemv_t,                softmax_cross_entropy,   softmax,         fma_probe,
+    TIMERNN_ISA_NAME,
+    kPanel,
+    kTile,
+    gemm_panel,
+    tanh_inplace,
+    exp_inplace,
+    tanh_backward,
+    add,
+    subtract_scaled,
+    column_sums,
+    sum_and_square,
+    gemv,
+    gemv_t,
+    softmax_cross_entropy,
+    softmax_panels,
+    softmax,
+    fma_probe,
 };
 
 }  // namespace timernn

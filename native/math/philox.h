@@ -1,6 +1,6 @@
-// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-// A number is a pure function of (seed, stream, index), so every thread may draw its own without a shared sequence.
-// Refuses to do: keeping state.
+// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+// SC 2011). A number is a pure function of (seed, stream, index), so every thread may draw its own without a
+// shared sequence. Refuses to do: keeping state.
 #pragma once
 
 #include <array>

@@ -7,12 +7,16 @@
 
 #include "../core/error.h"
 #include "../layers/embedding.h"
-#include "../losses/softmax_head.h"
 
 namespace timernn {
 
-Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window, bool trainable)
-    : spec_(std::move(spec)), offsets_(std::move(offsets)), rows_(rows), window_(window), trainable_(trainable) {
+Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
+                 bool trainable)
+    : spec_(std::move(spec)),
+      offsets_(std::move(offsets)),
+      rows_(rows),
+      window_(window),
+      trainable_(trainable) {
   const std::size_t steps = rows * window;
   std::size_t index = 1, widest = spec_.embedding, scratch = 0, dstate = 0;
   for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
@@ -33,7 +37,7 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
   grads_.resize(offsets_.size());
   embedded_ = Buffer(steps * spec_.embedding);
   scratch_ = Buffer(scratch);
-  logits_ = Buffer(head_block_rows({steps, spec_.output_size(), spec_.vocabulary}) * spec_.vocabulary);
+  head_ = SoftmaxHead({steps, spec_.output_size(), spec_.vocabulary}, trainable);
   if (!trainable) return;
   dstate_ = Buffer(dstate);
   da_ = Buffer(steps * widest);
@@ -41,7 +45,8 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
 }
 
 std::size_t Replica::workspace_bytes() const {
-  std::size_t floats = embedded_.size() + scratch_.size() + logits_.size() + dstate_.size() + da_.size() + db_.size();
+  std::size_t floats = embedded_.size() + scratch_.size() + head_.workspace_floats() + dstate_.size() +
+                       da_.size() + db_.size();
   for (const Buffer& b : hs_) floats += b.size();
   for (const Buffer& b : ws_) floats += b.size();
   return floats * sizeof(float) + (targets_.size() + inputs_.size()) * sizeof(std::uint32_t);
@@ -61,8 +66,9 @@ void Replica::gather(const float* params, const WindowInput& in) {
   for (std::size_t r = 0; r < in.rows; ++r) {
     const std::size_t at = static_cast<std::size_t>(in.starts[r]) + in.shift;
     if (at + in.steps >= in.length) {
-      throw Error("ERR_TIMERNN_CORPUS", "Expected " + std::to_string(in.steps + 1) + " tokens from position " +
-                                            std::to_string(at) + ", got a corpus of " + std::to_string(in.length));
+      throw Error("ERR_TIMERNN_CORPUS", "Expected " + std::to_string(in.steps + 1) +
+                                            " tokens from position " + std::to_string(at) +
+                                            ", got a corpus of " + std::to_string(in.length));
     }
     for (std::size_t t = 0; t < in.steps; ++t) {
       const std::uint32_t token = in.tokens[at + t], target = in.tokens[at + t + 1];
@@ -86,28 +92,32 @@ void Replica::forward_layers(float* state, const float* params, const WindowInpu
   gather(params_[0], in);
   for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
     const LayerSpec& layer = spec_.layers[l];
-    layer.cell->forward({hs_[l].data(), state, input_of(l, in), &params_[first_[l]], ws_[l].data(), scratch_.data(),
-                         dims(l, in)});
+    layer.cell->forward({hs_[l].data(), state, input_of(l, in), &params_[first_[l]], ws_[l].data(),
+                         scratch_.data(), dims(l, in)});
     state += layer.cell->states * in.rows * layer.size;
   }
 }
 
-double Replica::forward_window(float* state, const float* params, const WindowInput& in) {
-  forward_layers(state, params, in);
-  const std::size_t out = first_.back(), last = spec_.layers.size();
-  return head_forward({input_of(last, in), params_[out], params_[out + 1], targets_.data(), logits_.data(),
-                       {in.rows * in.steps, spec_.output_size(), spec_.vocabulary}});
+HeadInput Replica::head_input(const WindowInput& in) const {
+  const std::size_t out = first_.back();
+  return {input_of(spec_.layers.size(), in), params_[out], params_[out + 1], targets_.data(),
+          in.rows * in.steps};
 }
 
-double Replica::train_window(float* grads, float* state, const float* params, const WindowInput& in, float scale) {
-  if (!trainable_) throw Error("ERR_TIMERNN_STATE", "Expected a trainable replica, got one built for inference");
+double Replica::forward_window(float* state, const float* params, const WindowInput& in) {
+  forward_layers(state, params, in);
+  return head_.forward(head_input(in));
+}
+
+double Replica::train_window(float* grads, float* state, const float* params, const WindowInput& in,
+                             float scale) {
+  if (!trainable_)
+    throw Error("ERR_TIMERNN_STATE", "Expected a trainable replica, got one built for inference");
   forward_layers(state, params, in);
   for (std::size_t i = 0; i < offsets_.size(); ++i) grads_[i] = grads + offsets_[i];
-  const std::size_t out = first_.back(), last = spec_.layers.size();
-  const double loss = head_forward_backward(
-      {input_of(last, in), params_[out], params_[out + 1], targets_.data(), logits_.data(),
-       {in.rows * in.steps, spec_.output_size(), spec_.vocabulary}},
-      {da_.data(), grads_[out], grads_[out + 1], scale});
+  const std::size_t out = first_.back();
+  const double loss =
+      head_.forward_backward(head_input(in), {da_.data(), grads_[out], grads_[out + 1], scale});
   backward_layers(in);
   return loss;
 }

@@ -1,12 +1,13 @@
 // The replica: one model's forward and backward over one window, with its whole workspace allocated once.
-// It holds no parameters, gradients or states: those lie in shared arenas and are passed to each call, so one replica
-// serves every shard of its thread. Refuses to do: threads, updates, files.
+// It holds no parameters, gradients or states: those lie in shared arenas and are passed to each call, so one
+// replica serves every shard of its thread. Refuses to do: threads, updates, files.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "../core/buffer.h"
+#include "../losses/softmax_head.h"
 #include "spec.h"
 
 namespace timernn {
@@ -23,9 +24,11 @@ struct WindowInput {
 class Replica {
  public:
   /// @param rows, window  the most rows and steps of any call
-  Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window, bool trainable);
+  Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
+          bool trainable);
 
-  /// Forward, loss and truncated backward. `grads` (an arena laid out like params) is overwritten, `state` carried.
+  /// Forward, loss and truncated backward. `grads` (an arena laid out like params) is overwritten, `state`
+  /// carried.
   /// @returns the sum of negative log-likelihoods in nats
   double train_window(float* grads, float* state, const float* params, const WindowInput& in, float scale);
   /// Forward and loss only; `state` carried.
@@ -40,25 +43,26 @@ class Replica {
   void gather(const float* params, const WindowInput& in);
   void forward_layers(float* state, const float* params, const WindowInput& in);
   void backward_layers(const WindowInput& in);
+  HeadInput head_input(const WindowInput& in) const;
   CellDims dims(std::size_t layer, const WindowInput& in) const;
   const float* input_of(std::size_t layer, const WindowInput& in) const;
 
   ModelSpec spec_;
-  std::vector<std::size_t> offsets_;    ///< of each tensor, table order
-  std::vector<std::size_t> first_;      ///< table index of each layer's first tensor; the last entry is output.W
+  std::vector<std::size_t> offsets_;  ///< of each tensor, table order
+  std::vector<std::size_t> first_;  ///< table index of each layer's first tensor; the last entry is output.W
   std::size_t rows_, window_;
   bool trainable_;
   std::vector<std::uint32_t> targets_;  ///< T·n, time-major
   std::vector<std::uint32_t> inputs_;
-  std::vector<const float*> params_;    ///< pointers of the current call, table order
+  std::vector<const float*> params_;  ///< pointers of the current call, table order
   std::vector<float*> grads_;
-  Buffer embedded_;                     ///< T·n×D
-  std::vector<Buffer> hs_;              ///< a layer: (T+1)·n×H
-  std::vector<Buffer> ws_;              ///< a layer: what its cell keeps for backward
-  Buffer scratch_;                      ///< the cells' scratch, shared
-  Buffer dstate_;                       ///< states·n×H of the widest layer
-  Buffer da_, db_;                      ///< gradients between layers, T·n×max(D, H), used in turn
-  Buffer logits_;
+  Buffer embedded_;         ///< T·n×D
+  std::vector<Buffer> hs_;  ///< a layer: (T+1)·n×H
+  std::vector<Buffer> ws_;  ///< a layer: what its cell keeps for backward
+  Buffer scratch_;          ///< the cells' scratch, shared
+  Buffer dstate_;           ///< states·n×H of the widest layer
+  Buffer da_, db_;          ///< gradients between layers, T·n×max(D, H), used in turn
+  SoftmaxHead head_;
 };
 
 }  // namespace timernn

@@ -18,7 +18,8 @@ std::vector<TensorInfo> tensor_table(const ModelSpec& spec) {
     }
   }
   const std::size_t H = spec.output_size();
-  table.push_back({"output.W", {H, spec.vocabulary}, {InitKind::uniform, 1.0f / std::sqrt(static_cast<float>(H))}});
+  table.push_back(
+      {"output.W", {H, spec.vocabulary}, {InitKind::uniform, 1.0f / std::sqrt(static_cast<float>(H))}});
   table.push_back({"output.b", {spec.vocabulary}, {InitKind::zeros}});
   return table;
 }
@@ -30,7 +31,8 @@ std::size_t state_floats(const ModelSpec& spec, std::size_t n) {
 }
 
 namespace {
-// Gram-Schmidt on the rows of a square normal matrix, each row cleaned twice ("twice is enough", Kahan and Parlett).
+// Gram-Schmidt on the rows of a square normal matrix, each row cleaned twice ("twice is enough", Kahan and
+// Parlett).
 void orthogonal(float* out, std::size_t n, std::uint64_t seed, std::uint64_t stream) {
   std::vector<double> m(n * n);
   for (std::size_t i = 0; i < n * n; ++i) m[i] = normal(seed, stream, i);
@@ -67,7 +69,8 @@ void initialise_tensor(float* out, const TensorInfo& info, std::uint64_t seed, s
       return;
     case InitKind::uniform:
       for (std::size_t i = 0; i < n; ++i) {
-        out[i] = static_cast<float>((2.0 * uniform01(seed, stream, i) - 1.0) * static_cast<double>(info.init.bound));
+        out[i] = static_cast<float>((2.0 * uniform01(seed, stream, i) - 1.0) *
+                                    static_cast<double>(info.init.bound));
       }
       return;
     case InitKind::orthogonal:
@@ -76,7 +79,8 @@ void initialise_tensor(float* out, const TensorInfo& info, std::uint64_t seed, s
   }
 }
 
-void initialise(float* params, const std::vector<std::size_t>& offsets, const ModelSpec& spec, std::uint64_t seed) {
+void initialise(float* params, const std::vector<std::size_t>& offsets, const ModelSpec& spec,
+                std::uint64_t seed) {
   const auto table = tensor_table(spec);
   for (std::size_t i = 0; i < table.size(); ++i) initialise_tensor(params + offsets[i], table[i], seed, i);
 }

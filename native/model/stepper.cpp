@@ -55,7 +55,8 @@ void Stepper::feed(const float* params, std::uint32_t token) {
 
 void Stepper::head() {
   const std::size_t w = offsets_.size() - 2;
-  affine_forward(logits_.data(), out_, params_[w], params_[w + 1], {1, spec_.output_size(), spec_.vocabulary});
+  affine_forward(logits_.data(), out_, params_[w], params_[w + 1],
+                 {1, spec_.output_size(), spec_.vocabulary});
 }
 
 std::uint32_t Stepper::sample(const SampleOptions& o, std::uint64_t position) {
@@ -67,9 +68,13 @@ std::uint32_t Stepper::sample(const SampleOptions& o, std::uint64_t position) {
   if (o.temperature == 0.0) return static_cast<std::uint32_t>(std::max_element(z, z + n) - z);
   std::iota(order_.begin(), order_.end(), 0u);
   if (o.top_k > 0 && o.top_k < n) {
-    // Ties are broken by token number, so that the choice does not depend on the library's selection algorithm.
-    const auto above = [z](std::uint32_t a, std::uint32_t b) { return z[a] > z[b] || (z[a] == z[b] && a < b); };
-    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(o.top_k), order_.end(), above);
+    // Ties are broken by token number, so that the choice does not depend on the library's selection
+    // algorithm.
+    const auto above = [z](std::uint32_t a, std::uint32_t b) {
+      return z[a] > z[b] || (z[a] == z[b] && a < b);
+    };
+    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(o.top_k), order_.end(),
+                      above);
     n = o.top_k;
   }
   float top = z[order_[0]];
@@ -109,8 +114,9 @@ double Stepper::score(const float* params, const std::vector<std::uint32_t>& tok
   double total = 0.0;
   for (std::size_t i = 1; i < tokens.size(); ++i) {
     if (tokens[i] >= spec_.vocabulary) {
-      throw Error("ERR_TIMERNN_TOKEN", "Expected tokens below the vocabulary size " + std::to_string(spec_.vocabulary) +
-                                           ", got " + std::to_string(tokens[i]));
+      throw Error("ERR_TIMERNN_TOKEN", "Expected tokens below the vocabulary size " +
+                                           std::to_string(spec_.vocabulary) + ", got " +
+                                           std::to_string(tokens[i]));
     }
     feed(params, tokens[i - 1]);
     head();

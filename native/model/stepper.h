@@ -1,5 +1,5 @@
-// One stream, one token at a time: generation and scoring. Holds the stream's state; parameters come with each call.
-// Refuses to do: batching, threads.
+// One stream, one token at a time: generation and scoring. Holds the stream's state; parameters come with
+// each call. Refuses to do: batching, threads.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class Stepper {
   Stepper(ModelSpec spec, std::vector<std::size_t> offsets);
 
   /// Feeds `input` (the first call needs at least one token), then samples `count` tokens, each fed back.
-  std::vector<std::uint32_t> generate(const float* params, const std::vector<std::uint32_t>& input, std::size_t count,
-                                      const SampleOptions& options);
+  std::vector<std::uint32_t> generate(const float* params, const std::vector<std::uint32_t>& input,
+                                      std::size_t count, const SampleOptions& options);
   /// Σ log P(tokens[i] | what came before) for i ≥ 1, in nats. The last token is not fed.
   double score(const float* params, const std::vector<std::uint32_t>& tokens);
 

@@ -1,5 +1,5 @@
-// The contract of an optimiser: one fused pass over a range of parameters. Adding one: a file beside sgd.cpp and a
-// line in registry.cpp.
+// The contract of an optimiser: one fused pass over a range of parameters. Adding one: a file beside sgd.cpp
+// and a line in registry.cpp.
 #pragma once
 
 #include <cstddef>

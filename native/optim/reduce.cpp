@@ -8,7 +8,8 @@
 
 namespace timernn {
 
-void reduce_gradients(double* squares, float* const* grads, std::size_t shards, std::size_t params, ChunkRange range) {
+void reduce_gradients(double* squares, float* const* grads, std::size_t shards, std::size_t params,
+                      ChunkRange range) {
   constexpr std::size_t kMost = 64;  // pointers on the stack; more shards go in further passes
   for (std::size_t c = range.begin; c < range.end; ++c) {
     const std::size_t first = c * kReduceChunk, n = std::min(kReduceChunk, params - first);

@@ -16,6 +16,8 @@ const Optimizer* find_optimizer(const std::string& name) {
   return nullptr;
 }
 
-double clip_factor(double norm, double clip) { return clip > 0.0 && norm > clip ? clip / norm : 1.0; }
+double clip_factor(double norm, double clip) {
+  return clip > 0.0 && norm > clip ? clip / norm : 1.0;
+}
 
 }  // namespace timernn

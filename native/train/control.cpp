@@ -29,7 +29,8 @@ inline void relax() {
 #endif
 }
 
-// Sleeps while *word == seen, at most 50 ms: a wake that was missed for any reason costs that much and no more.
+// Sleeps while *word == seen, at most 50 ms: a wake that was missed for any reason costs that much and no
+// more.
 void sleep_on(std::int32_t* word, std::int32_t seen) {
 #if defined(__linux__)
   const timespec limit{0, 50'000'000};
@@ -63,7 +64,8 @@ void Control::barrier(std::int32_t workers) const {
       if (sleepers.load() > 0) wake_all(&words_[kGeneration]);
       return;
     }
-    for (int i = spin_budget(workers); i > 0 && generation.load(std::memory_order_acquire) == seen; --i) relax();
+    for (int i = spin_budget(workers); i > 0 && generation.load(std::memory_order_acquire) == seen; --i)
+      relax();
     while (generation.load() == seen && !poisoned()) {
       sleepers.fetch_add(1);
       sleep_on(&words_[kGeneration], seen);
@@ -80,11 +82,21 @@ void Control::poison() const {
   wake_all(&words_[kGeneration]);
 }
 
-bool Control::poisoned() const { return Atomic(words_[kPoison]).load() != 0; }
-void Control::cancel() const { Atomic(words_[kCancel]).store(1); }
-bool Control::cancel_requested() const { return Atomic(words_[kCancel]).load() != 0; }
-void Control::decide_stop(bool stop) const { Atomic(words_[kStop]).store(stop ? 1 : 0); }
-bool Control::stop_decided() const { return Atomic(words_[kStop]).load() != 0; }
+bool Control::poisoned() const {
+  return Atomic(words_[kPoison]).load() != 0;
+}
+void Control::cancel() const {
+  Atomic(words_[kCancel]).store(1);
+}
+bool Control::cancel_requested() const {
+  return Atomic(words_[kCancel]).load() != 0;
+}
+void Control::decide_stop(bool stop) const {
+  Atomic(words_[kStop]).store(stop ? 1 : 0);
+}
+bool Control::stop_decided() const {
+  return Atomic(words_[kStop]).load() != 0;
+}
 
 void Control::reset() const {
   for (std::size_t i = 0; i < kWords; ++i) Atomic(words_[i]).store(0);

@@ -10,7 +10,8 @@ namespace timernn {
 
 class Control {
  public:
-  /// 32-bit words; each in a cache line of its own, so that a spinning rank does not disturb the others' writes.
+  /// 32-bit words; each in a cache line of its own, so that a spinning rank does not disturb the others'
+  /// writes.
   static constexpr std::size_t kWords = 7 * 16;
 
   explicit Control(std::int32_t* words) : words_(words) {}

@@ -44,8 +44,8 @@ std::size_t Runner::scratch_doubles(std::size_t params_length, std::size_t shard
 void Runner::compute_shards(const RoundCall& call, std::size_t window, std::size_t steps) {
   const float scale = static_cast<float>(1.0 / (static_cast<double>(streams_) * static_cast<double>(steps)));
   for (std::size_t s = call.rank; s < plan_.shard_rows.size(); s += call.workers) {
-    const WindowInput in{plan_.tokens,           plan_.length,        plan_.stream_starts + first_stream_[s],
-                         window * plan_.window,  plan_.shard_rows[s], steps};
+    const WindowInput in{plan_.tokens,          plan_.length,        plan_.stream_starts + first_stream_[s],
+                         window * plan_.window, plan_.shard_rows[s], steps};
     plan_.scratch[s] = replica_.train_window(plan_.grads[s], plan_.states[s], plan_.params, in, scale);
   }
 }
@@ -82,9 +82,10 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
   lap(mark, result.seconds.wait);
   const double norm = global_norm(plan_.scratch + plan_.shard_rows.size(), plan_.params_length);
   if (!std::isfinite(norm) || !std::isfinite(loss)) {
-    throw Error("ERR_TIMERNN_DIVERGED", "Expected a finite loss and gradient, got loss " + std::to_string(loss) +
-                                            " and gradient norm " + std::to_string(norm) + " in window " +
-                                            std::to_string(window) + "; a smaller learningRate or clip may help");
+    throw Error("ERR_TIMERNN_DIVERGED", "Expected a finite loss and gradient, got loss " +
+                                            std::to_string(loss) + " and gradient norm " +
+                                            std::to_string(norm) + " in window " + std::to_string(window) +
+                                            "; a smaller learningRate or clip may help");
   }
   if (call.rank == 0) control_.decide_stop(control_.cancel_requested());
   update(call, norm);

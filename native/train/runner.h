@@ -1,6 +1,7 @@
 // A round: windows [from, to) in lockstep over all ranks of a run, without coming back to JavaScript.
 //
-//   per window:  gradients of my shards │ barrier │ reduce my range, square it │ barrier │ clip, update my range │ barrier
+//   per window:  gradients of my shards │ barrier │ reduce my range, square it │ barrier │ clip, update my
+//   range │ barrier
 //
 // Refuses to do: choosing windows, learning rates or shards; those come with the call and the plan.
 #pragma once
@@ -19,15 +20,15 @@ struct RunPlan {
   std::vector<std::size_t> offsets;
   float* params;
   std::size_t params_length;
-  std::vector<float*> grads;             ///< an arena a shard
-  std::vector<float*> states;            ///< a state a shard
-  std::vector<std::size_t> shard_rows;   ///< streams of each shard, in stream order
+  std::vector<float*> grads;            ///< an arena a shard
+  std::vector<float*> states;           ///< a state a shard
+  std::vector<std::size_t> shard_rows;  ///< streams of each shard, in stream order
   const std::uint32_t* tokens;
   std::size_t length;
-  const std::uint32_t* stream_starts;    ///< one a stream
+  const std::uint32_t* stream_starts;  ///< one a stream
   std::size_t stream_steps, window;
   std::int32_t* control;
-  double* scratch;                       ///< scratch_doubles(): a loss a shard, then a square a chunk
+  double* scratch;  ///< scratch_doubles(): a loss a shard, then a square a chunk
 };
 
 struct RoundCall {
@@ -54,8 +55,8 @@ class Runner {
   static std::size_t scratch_doubles(std::size_t params_length, std::size_t shards);
 
   /// Blocks until the windows are done, the run is cancelled, or a rank fails (throws the cause, or
-  /// ERR_TIMERNN_WORKER where another rank had it). ERR_TIMERNN_DIVERGED leaves the parameters as they were before
-  /// the window whose gradient was not finite.
+  /// ERR_TIMERNN_WORKER where another rank had it). ERR_TIMERNN_DIVERGED leaves the parameters as they were
+  /// before the window whose gradient was not finite.
   RoundResult run(const RoundCall& call);
 
  private:
