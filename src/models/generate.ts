@@ -32,15 +32,19 @@ export function checkSeed(seed: unknown): bigint {
   return BigInt(expectInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER));
 }
 
-/** Tokens of the text that comes before; the line end stands for "nothing came before". */
+/**
+ * Tokens of the text that comes before. Where nothing is given, the line end stands for "nothing came before"; a
+ * vocabulary without one has a space, or `<unk>`, which no text trains, so that it is a neutral start.
+ */
 function leadIn(vocabulary: Vocabulary, name: string, text: string | undefined): Uint32Array {
   if (text !== undefined && typeof text !== 'string') {
     throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be a string, got ${describe(text)}`);
   }
   const tokens = text === undefined ? new Uint32Array() : vocabulary.encode(text);
   if (tokens.length > 0) return tokens;
-  if (vocabulary.lineEndId !== undefined) return Uint32Array.of(vocabulary.lineEndId);
-  throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name}, since the vocabulary has no line end to start from`);
+  const { lineEndId, unknownId, unit } = vocabulary;
+  const space = unit === 'char' ? vocabulary.idOf(' ') : undefined;
+  return Uint32Array.of(lineEndId ?? space ?? unknownId ?? 0);
 }
 
 /** Turns tokens into pieces of text that can be joined with nothing between them. */

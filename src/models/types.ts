@@ -42,7 +42,7 @@ export interface TrainOptions {
   shards?: number;
   /** SGD step size, or a function of the epoch (from 0). @default 1 */
   learningRate?: number | ((epoch: number) => number);
-  /** Global gradient norm above which gradients are scaled down; 0 turns clipping off. @default 5 */
+  /** Global gradient norm above which gradients are scaled down; 0 turns clipping off. @default 0.5 */
   clip?: number;
   /** Windows in a round, i.e. between two progress reports. @default as many as take about a quarter of a second */
   reportEvery?: number;
@@ -92,7 +92,7 @@ export interface PerplexityOptions {
 
 /** How text is generated. */
 export interface GenerateOptions {
-  /** Text to continue. @default the vocabulary's line end */
+  /** Text to continue. @default the line end, or what stands for "nothing came before" where there is none */
   prompt?: string;
   /** Tokens to generate (characters or words). @default 200 */
   length?: number;
@@ -110,7 +110,7 @@ export interface GenerateOptions {
 
 /** How a text is scored. */
 export interface LogProbabilityOptions {
-  /** Text that comes before; its own probability is not counted. @default the vocabulary's line end */
+  /** Text that comes before; its own probability is not counted. @default as for `prompt` of generate */
   context?: string;
   /** Stops the call, which then rejects with the signal's reason. */
   signal?: AbortSignal;

@@ -72,7 +72,7 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
 /** @throws ERR_TIMERNN_OPTION naming the option, what was expected and what came */
 export function resolveTrainOptions(options: TrainOptions = {}): ResolvedOptions {
   checkNames(options, NAMES, 'train');
-  const { learningRate = 1, clip = 5, shards, reportEvery } = options;
+  const { learningRate = 1, clip = 0.5, shards, reportEvery } = options;
   if (typeof learningRate !== 'function') rate(learningRate, 'learningRate', LARGEST_FLOAT);
   const schedule = typeof learningRate === 'function' ? learningRate : () => learningRate;
   return {

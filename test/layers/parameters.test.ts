@@ -71,7 +71,7 @@ test('a model of the four layers learns a sequence by hand-written SGD', (t) => 
     embedding.backward(rnn.backward(affine.backward(criterion.backward())).dxs);
     for (const { params, grads } of [embedding, rnn, affine]) {
       for (const [name, { data }] of Object.entries(params) as [string, Tensor][]) {
-        const gradient = (grads as Record<string, Tensor>)[name]!.data;
+        const gradient = (grads as unknown as Record<string, Tensor>)[name]!.data;
         for (let i = 0; i < data.length; i++) data[i] = data[i]! - 0.5 * gradient[i]!;
       }
     }
