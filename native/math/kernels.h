@@ -1,8 +1,9 @@
 // Elementwise and vector kernels, one table an instruction set, all compiled from kernels.inl.
 // Refuses to do: matrix-matrix products (see gemm/).
 //
-// Errors (checked over the float range by test/native/math_test.cpp): exp at most 2 ulp on [-87, 88], tanh at
-// most 3 ulp. Polynomials: S. Moshier, Cephes 2.8, expf and tanhf.
+// Errors: exp at most 1.1 ulp on [-87, 88], tanh at most 1.4 ulp. Measured over all floats of these
+// ranges: 1.010 and 1.330; test/native/math_test.cpp sweeps every 997th. A NaN stays a NaN. Polynomials: S.
+// Moshier, Cephes 2.8, expf and tanhf.
 #pragma once
 
 #include <cstddef>

@@ -94,7 +94,9 @@ inline Vf vexp(Vf x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  return from_bits(bits(p) + ((bits(shifted) - bits(magic)) << 23));
+  // 2^k is built as a float and multiplied, not added to the exponent of p, so that a NaN stays one whatever
+  // its payload. (The low nine bits of magic are zero.)
+  return p * from_bits((bits(shifted) << 23) + 0x3f800000);
 }
 
 // |x| < 0.625: odd polynomial. Above: 1 − 2 / (exp(2|x|) + 1), with the sign put back. A NaN takes the
@@ -111,7 +113,7 @@ inline Vf vtanh(Vf x) {
   p = p * z * x + x;
   const Vf e = vexp(min(a, splat(10.0f)) * 2.0f);
   const Vf big = 1.0f - 2.0f / (e + 1.0f);
-  return a >= splat(0.625f) ? from_bits(bits(big) | sign) : p;
+  return from_bits(bits(a >= splat(0.625f) ? big : p) | sign);  // the polynomial alone would make +0 of −0
 }
 
 // Runs f over n floats of x, vector by vector; the tail goes through a padded vector.
