@@ -44,33 +44,67 @@ Expected head_in_double(const std::vector<float>& hs, const std::vector<float>& 
   return e;
 }
 
-void check_head(const HeadDims& d, std::uint64_t seed) {
+void check_head(const HeadDims& most, std::size_t M, std::uint64_t seed) {
   Random random(seed);
-  const std::vector<float> hs = random.floats(d.M * d.H, 1.0), W = random.floats(d.H * d.V, 1.5);
-  const std::vector<float> b = random.floats(d.V, 1.0);
-  const std::vector<std::uint32_t> targets = random.tokens(d.M, d.V);
-  std::vector<float> logits(head_block_rows(d) * d.V), dhs(d.M * d.H, NAN), dW(d.H * d.V, NAN), db(d.V, NAN);
-  const Head head{hs.data(), W.data(), b.data(), targets.data(), logits.data(), d};
-  const float scale = 1.0f / static_cast<float>(d.M);
+  const std::size_t H = most.H, V = most.V;
+  const std::vector<float> hs = random.floats(M * H, 1.0), W = random.floats(H * V, 1.5);
+  const std::vector<float> b = random.floats(V, 1.0);
+  std::vector<std::uint32_t> targets = random.tokens(M, V);
+  targets[0] = static_cast<std::uint32_t>(V - 1);  // the last column, which may lie in a partial panel
+  const HeadInput in{hs.data(), W.data(), b.data(), targets.data(), M};
+  const float scale = 1.0f / static_cast<float>(M);
   const Expected e = head_in_double(hs, W, b, targets, static_cast<double>(scale));
-  CHECK_NEAR(head_forward(head), e.loss, 1e-6 * e.loss);
-  CHECK_NEAR(head_forward_backward(head, {dhs.data(), dW.data(), db.data(), scale}), e.loss, 1e-6 * e.loss);
-  CHECK_LE(relative_error(dhs, e.dhs), 1e-5);
-  CHECK_LE(relative_error(dW, e.dW), 1e-5);
-  CHECK_LE(relative_error(db, e.db), 1e-5);
+  SoftmaxHead head(most, true), inference(most, false);
+  for (int again = 0; again < 2; ++again) {  // a second call finds the workspace used
+    Guarded dhs(std::vector<float>(M * H, NAN), 0), dW(std::vector<float>(H * V, NAN), 0);
+    Guarded db(std::vector<float>(V, NAN), 0);
+    const double loss = head.forward_backward(in, {dhs.data(), dW.data(), db.data(), scale});
+    CHECK(dhs.intact() && dW.intact() && db.intact());
+    CHECK_NEAR(loss, e.loss, 1e-6 * e.loss + 1e-7);
+    CHECK_EQ(head.forward(in), loss);
+    CHECK_EQ(inference.forward(in), loss);
+    CHECK_LE(relative_error(dhs.values(), e.dhs), 1e-5);
+    CHECK_LE(relative_error(dW.values(), e.dW), 1e-5);
+    CHECK_LE(relative_error(db.values(), e.db), 1e-5);
+  }
+  CHECK_LT(inference.workspace_floats(), head.workspace_floats() + 1);
 }
 
-TEST("head: one block, one row, one class") {
-  check_head({7, 5, 11}, 1);
-  check_head({1, 5, 11}, 2);
-  check_head({3, 1, 40}, 3);
-  check_head({3, 4, 1}, 4);
+TEST("head: one block, one row, two classes, vocabularies around the panel's width") {
+  check_head({7, 5, 11}, 7, 1);
+  check_head({1, 5, 11}, 1, 2);
+  check_head({3, 1, 40}, 3, 3);
+  check_head({3, 4, 2}, 3, 4);
+  for (std::size_t V : {7, 8, 9, 15, 16, 17, 31, 32, 33, 65}) check_head({13, 6, V}, 13, V);
+  for (std::size_t H : {15, 16, 17, 32, 40}) check_head({13, H, 50}, 13, H);
+}
+
+TEST("head: fewer rows than it was built for") {
+  for (std::size_t M : {1, 2, 19}) check_head({30, 6, 45}, M, M);
 }
 
 TEST("head: several blocks, the last one short or a single row") {
-  CHECK_EQ(head_block_rows({130, 3, 33000}), std::size_t{64});
-  check_head({130, 3, 33000}, 5);
-  check_head({129, 2, 33000}, 6);
+  CHECK_LT((SoftmaxHead({130, 3, 33000}, true).block_rows()), std::size_t{130});
+  check_head({130, 3, 33000}, 130, 5);
+  const std::size_t rows = SoftmaxHead({129, 2, 33000}, true).block_rows();
+  check_head({129, 2, 33000}, rows + 1, 6);
+}
+
+TEST("head: a confident or hopeless row stays finite; a NaN reaches the loss") {
+  const std::vector<std::uint32_t> targets = {1, 0};
+  const std::vector<float> W = {-1.0f, 1.0f, 0.0f}, b(3);
+  SoftmaxHead head({2, 1, 3}, true);
+  std::vector<float> hs = {200.0f, 200.0f}, dhs(2), dW(3), db(3);
+  const HeadInput in{hs.data(), W.data(), b.data(), targets.data(), 2};
+  CHECK_NEAR(head.forward_backward(in, {dhs.data(), dW.data(), db.data(), 1.0f}), 400.0, 1e-4);
+  CHECK(all_finite(dhs) && all_finite(dW) && all_finite(db));
+  CHECK_NEAR(db[0], -1.0, 1e-6);
+  CHECK_NEAR(db[1], 1.0, 1e-6);
+  for (std::size_t row : {0, 1}) {
+    hs = {1.0f, 1.0f};
+    hs[row] = NAN;
+    CHECK(std::isnan(head.forward_backward(in, {dhs.data(), dW.data(), db.data(), 1.0f})));
+  }
 }
 
 TEST("affine: forward and gradients against double") {

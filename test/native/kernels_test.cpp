@@ -182,6 +182,52 @@ TEST("softmax and softmax_cross_entropy, with and without bias and gradient") {
   });
 }
 
+void check_softmax_panels(const Kernels& k, std::size_t rows, std::size_t n, double width, bool gradient) {
+  Random random(rows * 1000 + n);
+  const std::size_t panels = (n + k.panel - 1) / k.panel;
+  const auto index = [&](std::size_t r, std::size_t v) {
+    return (v / k.panel * rows + r) * k.panel + v % k.panel;
+  };
+  std::vector<std::vector<float>> z;
+  std::vector<float> x(panels * rows * k.panel);  // the padding is zero, as packed weights make it
+  for (std::size_t r = 0; r < rows; ++r) {
+    z.push_back(random.floats(n, width));
+    for (float& v : z.back()) v -= static_cast<float>(3.0 * width);  // the padding would win if it counted
+    for (std::size_t v = 0; v < n; ++v) x[index(r, v)] = z[r][v];
+  }
+  const std::vector<std::uint32_t> targets = random.tokens(rows, n);
+  Guarded e(x, 0), inverse(rows, 0), scratch(2 * rows * k.panel, 0);
+  const double loss =
+      k.softmax_panels({e.data(), rows, n, targets.data(), inverse.data(), scratch.data(), gradient});
+  CHECK(e.intact() && inverse.intact() && scratch.intact());
+  double expected = 0.0;
+  const double sums = static_cast<double>(panels) * kEps;  // each lane adds one float a panel
+  for (std::size_t r = 0; r < rows; ++r) {
+    const Row row = softmax_in_double(z[r], targets[r]);
+    expected += row.loss;
+    for (std::size_t v = 0; v < n; ++v) {
+      const double one = gradient && v == targets[r] ? 1.0 : 0.0;
+      const double bound = softmax_bound(row.p[v], d(z[r][v]), row.top) + sums * row.p[v] + 4.0 * kEps * one;
+      CHECK_NEAR(d(e[index(r, v)]) * d(inverse[r]), row.p[v] - one, bound);
+    }
+  }
+  CHECK_NEAR(loss, expected,
+             static_cast<double>(rows) * (sums + (12.0 + 2.0 * width) * kEps) + 2.0 * kEps * expected);
+}
+
+TEST("softmax_panels: odd rows and widths, with and without gradient; the padding does not count") {
+  for (const Kernels* k : runnable_isas()) {
+    for (std::size_t rows : {1, 2, 13}) {
+      for (std::size_t n : {1, 2, 7, 8, 9, 16, 31, 32, 33, 64, 100, 1001}) {
+        for (double width : {0.5, 40.0}) {
+          check_softmax_panels(*k, rows, n, width, false);
+          check_softmax_panels(*k, rows, n, width, true);
+        }
+      }
+    }
+  }
+}
+
 TEST("softmax: extreme rows stay finite; NaN and infinity in a row show in its loss") {
   constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   for (const Kernels* k : runnable_isas()) {

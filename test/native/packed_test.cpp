@@ -1,0 +1,174 @@
+// Products on packed operands, of every instruction set, against plain loops in double.
+#include "gemm/packed.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "helpers.h"
+#include "isas.h"
+
+namespace timernn::test {
+namespace {
+
+double at(const std::vector<float>& x, std::size_t i) {
+  return static_cast<double>(x[i]);
+}
+/// The error of a sum of k products in any order, in units of the sum of their sizes.
+double bound(std::size_t k) {
+  return static_cast<double>(k + 2) * 0x1.0p-24;
+}
+
+struct Sizes {
+  std::size_t m, n, k;
+};
+
+void check_panel(const Kernels& kernels, const Sizes& s, bool accumulate, bool tanh, bool turned) {
+  Random random(s.m * 1000 + s.n * 10 + s.k);
+  const std::vector<float> A = random.floats(s.m * s.k, 1.0), before = random.floats(s.m * s.n, 1.0);
+  // Columns beyond n may hold anything that is finite, and must not come out.
+  const std::vector<float> B = random.floats(s.k * kernels.panel, 1.0);
+  Guarded C(before, 1);
+  kernels.gemm_panel({C.data(), s.n, A.data(), turned ? 1 : s.k, turned ? s.m : 1, 0, B.data(), s.m, s.n, s.k,
+                      accumulate, tanh});
+  CHECK(C.intact());
+  for (std::size_t r = 0; r < s.m; ++r) {
+    for (std::size_t c = 0; c < s.n; ++c) {
+      double sum = accumulate ? at(before, r * s.n + c) : 0.0, size = std::fabs(sum);
+      for (std::size_t l = 0; l < s.k; ++l) {
+        const double term = at(A, turned ? l * s.m + r : r * s.k + l) * at(B, l * kernels.panel + c);
+        sum += term;
+        size += std::fabs(term);
+      }
+      // tanh has a slope of at most 1, and an error of its own of 1.4 ulp.
+      CHECK_NEAR(C[r * s.n + c], tanh ? std::tanh(sum) : sum, bound(s.k) * size + (tanh ? 0x1.8p-24 : 0.0));
+    }
+  }
+}
+
+TEST("gemm_panel: every height of tile and width of panel, both layouts of A, accumulating and with tanh") {
+  for (const Kernels* kernels : runnable_isas()) {
+    for (std::size_t m = 1; m <= 2 * kernels->tile + 1; ++m) {
+      for (std::size_t n = 1; n <= kernels->panel; ++n) {
+        for (std::size_t k : {1, 2, 37}) {
+          check_panel(*kernels, {m, n, k}, false, false, false);
+          check_panel(*kernels, {m, n, k}, true, k == 2, true);
+        }
+      }
+    }
+  }
+}
+
+TEST("gemm_panel: A that lies in panels itself") {
+  for (const Kernels* kernels : runnable_isas()) {
+    const std::size_t panel = kernels->panel, m = 7, k = 2 * panel + 5, n = 3;
+    Random random(k);
+    // Element (r, s) of A at [s / panel][r][s % panel], with a gap between the panels.
+    const std::size_t distance = m * panel + 16;
+    const std::vector<float> A = random.floats(3 * distance, 1.0), B = random.floats(k * panel, 1.0);
+    Guarded C(m * n, 0);
+    kernels->gemm_panel({C.data(), n, A.data(), panel, 1, distance, B.data(), m, n, k, false, false});
+    CHECK(C.intact());
+    for (std::size_t r = 0; r < m; ++r) {
+      for (std::size_t c = 0; c < n; ++c) {
+        double sum = 0.0, size = 0.0;
+        for (std::size_t s = 0; s < k; ++s) {
+          const double term = at(A, s / panel * distance + r * panel + s % panel) * at(B, s * panel + c);
+          sum += term;
+          size += std::fabs(term);
+        }
+        CHECK_NEAR(C[r * n + c], sum, bound(k) * size);
+      }
+    }
+  }
+}
+
+// Through kernels(), that is, for the set that TIMERNN_ISA names.
+void check_packed(const Sizes& s, bool transposed, bool accumulate) {
+  Random random(s.m + s.n + s.k);
+  const std::size_t lda = s.k + 3, ldc = s.n + 2, ld = (transposed ? s.k : s.n) + 1;
+  const std::vector<float> A = random.floats(s.m * lda, 1.0), before = random.floats(s.m * ldc, 1.0);
+  const std::vector<float> B = random.floats((transposed ? s.n : s.k) * ld, 1.0);
+  Guarded packed(packed_floats(s.k, s.n), 0), C(before, 0);
+  pack({packed.data(), B.data(), s.k, s.n, ld, transposed});
+  CHECK(packed.intact());
+  gemm_packed({C.data(), A.data(), packed.data(), s.m, s.n, s.k, ldc, lda, accumulate, false});
+  CHECK(C.intact());
+  for (std::size_t r = 0; r < s.m; ++r) {
+    for (std::size_t c = 0; c < s.n; ++c) {
+      double sum = accumulate ? at(before, r * ldc + c) : 0.0, size = std::fabs(sum);
+      for (std::size_t l = 0; l < s.k; ++l) {
+        const double term = at(A, r * lda + l) * at(B, transposed ? c * ld + l : l * ld + c);
+        sum += term;
+        size += std::fabs(term);
+      }
+      CHECK_NEAR(C[r * ldc + c], sum, bound(s.k) * size);
+    }
+    for (std::size_t c = s.n; c < ldc; ++c) CHECK_EQ(C[r * ldc + c], before[r * ldc + c]);
+  }
+}
+
+TEST("pack and gemm_packed: odd sizes, leading dimensions with gaps, both orientations") {
+  for (const Sizes& s :
+       {Sizes{1, 1, 1}, {2, 5, 3}, {13, 33, 17}, {40, 65, 70}, {25, 31, 64}, {7, 100, 129}}) {
+    for (bool transposed : {false, true}) {
+      for (bool accumulate : {false, true}) check_packed(s, transposed, accumulate);
+    }
+  }
+  check_packed({130, 40, 1000}, false, true);  // more rows than a block
+}
+
+TEST("pack leaves room for an extra row where it is asked to") {
+  const std::size_t panel = kernels().panel, k = 4, n = panel + 1;
+  const std::vector<float> B = Random(1).floats(k * n, 1.0);
+  Guarded out(packed_floats(k + 1, n), 0);
+  const float untouched = out[k * panel];
+  pack({out.data(), B.data(), k, n, n, false, k + 1});
+  CHECK(out.intact());
+  for (std::size_t p = 0; p < 2; ++p) {
+    for (std::size_t r = 0; r < k; ++r) {
+      for (std::size_t c = 0; c < panel; ++c) {
+        const std::size_t column = p * panel + c;
+        CHECK_EQ(out[(p * (k + 1) + r) * panel + c], column < n ? B[r * n + column] : 0.0f);
+      }
+    }
+    for (std::size_t c = 0; c < panel; ++c) CHECK_EQ(out[(p * (k + 1) + k) * panel + c], untouched);
+  }
+}
+
+void check_outer(const Sizes& s) {
+  Random random(s.m * 7 + s.n * 5 + s.k);
+  const std::vector<float> A = random.floats(s.k * s.m, 1.0), B = random.floats(s.k * s.n, 1.0);
+  Guarded C(std::vector<float>(s.m * s.n, NAN), 0), scratch(outer_scratch_floats(s.m, s.n, s.k), 0);
+  gemm_outer({C.data(), A.data(), B.data(), s.m, s.n, s.k}, scratch.data());
+  CHECK(C.intact() && scratch.intact());
+  for (std::size_t i = 0; i < s.m; ++i) {
+    for (std::size_t j = 0; j < s.n; ++j) {
+      double sum = 0.0, size = 0.0;
+      for (std::size_t r = 0; r < s.k; ++r) {
+        const double term = at(A, r * s.m + i) * at(B, r * s.n + j);
+        sum += term;
+        size += std::fabs(term);
+      }
+      CHECK_NEAR(C[i * s.n + j], sum, bound(s.k) * size);
+    }
+  }
+}
+
+TEST("gemm_outer: one row and many, more rows and columns than a block") {
+  for (const Sizes& s :
+       {Sizes{1, 1, 1}, {5, 3, 1}, {3, 70, 15}, {13, 33, 256}, {14, 9, 257}, {20, 600, 40}}) {
+    check_outer(s);
+  }
+  check_outer({25, 530, 600});
+}
+
+TEST("TIMERNN_GEMM chooses the path; auto is packed where the kernels have fused multiply-adds") {
+  const char* variable = std::getenv("TIMERNN_GEMM");
+  const std::string wanted = variable == nullptr ? "auto" : variable;
+  const bool generic = std::string(kernels().isa) == "generic";
+  const bool packed = wanted == "packed" || (wanted != "blas" && !generic);
+  CHECK(gemm_path() == (packed ? GemmPath::packed : GemmPath::blas));
+}
+
+}  // namespace
+}  // namespace timernn::test
