@@ -47,12 +47,17 @@ function leadIn(vocabulary: Vocabulary, name: string, text: string | undefined):
   return Uint32Array.of(lineEndId ?? space ?? unknownId ?? 0);
 }
 
-/** Turns tokens into pieces of text that can be joined with nothing between them. */
-function pieceMaker(vocabulary: Vocabulary, previous: number): (token: number) => string {
-  let last = previous;
+/**
+ * Turns tokens into pieces of text that can be joined with nothing between them.
+ *
+ * @param previous - the last token of the prompt; undefined where there was none
+ */
+function pieceMaker(vocabulary: Vocabulary, previous: number | undefined): (token: number) => string {
+  const { unit, lineEndId } = vocabulary;
+  let last = previous ?? lineEndId;
   return (token) => {
     const text = vocabulary.decode([token]);
-    const space = vocabulary.unit === 'word' && token !== vocabulary.lineEndId && last !== vocabulary.lineEndId;
+    const space = unit !== 'char' && token !== lineEndId && last !== lineEndId;
     last = token;
     return space ? ` ${text}` : text;
   };
@@ -94,7 +99,8 @@ export function generateText(
   const prompt = leadIn(vocabulary, 'prompt', options.prompt);
   const exclude = excluded(vocabulary, options.allowUnknown ?? false);
   const sample = { temperature, topK, seed, exclude };
-  return generatePieces(target, vocabulary, { prompt, length, sample, signal });
+  const last = options.prompt ? prompt.at(-1) : undefined;
+  return generatePieces(target, pieceMaker(vocabulary, last), { prompt, length, sample, signal });
 }
 
 interface Plan {
@@ -106,11 +112,10 @@ interface Plan {
 
 async function* generatePieces(
   { spec, layout, params, lock }: TrainingTarget,
-  vocabulary: Vocabulary,
+  piece: (token: number) => string,
   { prompt, length, sample, signal }: Plan,
 ): AsyncGenerator<string, void, undefined> {
   const stepper = new native.Stepper(spec, layout.offsets);
-  const piece = pieceMaker(vocabulary, prompt.at(-1)!);
   const go = (input: Uint32Array, count: number, position: number) => {
     signal?.throwIfAborted();
     return lock.read(() => stepper.generate({ params, input, count, position, ...sample }));

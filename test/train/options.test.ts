@@ -92,7 +92,7 @@ test('defaults', (t) => {
     window: 64,
     epochs: 1,
     shards: undefined,
-    clip: 5,
+    clip: 0.5,
     reportEvery: undefined,
     signal: undefined,
   });

@@ -79,9 +79,10 @@ test('a signal that is aborted already: its reason, and no window', async (t) =>
   t.is(await t.throwsAsync(train(model, corpus, { ...options, signal })), reason);
   t.is(await digest(model), await digest(newModel(corpus)));
   // The default reason is a DOMException, which AVA does not count among the errors.
-  const thrown = await train(model, corpus, { ...options, signal: AbortSignal.abort() }).catch((error: unknown) => error);
+  const thrown = await train(model, corpus, { ...options, signal: AbortSignal.abort() }).catch(
+    (error: unknown) => error,
+  );
   t.is((thrown as DOMException).name, 'AbortError');
-});
 });
 
 test('a signal whose reason is no error at all', async (t) => {
