@@ -32,13 +32,14 @@ SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable)
   weights_ = Buffer(packed_floats(most.H + 1, most.V));
   if (trainable) weights_turned_ = Buffer(packed_floats(most.V, most.H));
   ones_ = Buffer(rows_ * (most.H + 1));
+  if (trainable) tiles_ = Buffer(rows_ * (most.H + kernels().tile));
   inverse_ = Buffer(rows_);
   scratch_ = Buffer(2 * rows_ * panel);
 }
 
 std::size_t SoftmaxHead::workspace_floats() const {
-  return logits_.size() + weights_.size() + weights_turned_.size() + ones_.size() + inverse_.size() +
-         scratch_.size();
+  return logits_.size() + weights_.size() + weights_turned_.size() + ones_.size() + tiles_.size() +
+         inverse_.size() + scratch_.size();
 }
 
 double SoftmaxHead::forward(const HeadInput& in) {
@@ -98,19 +99,38 @@ double SoftmaxHead::packed_logits(const HeadInput& in, std::size_t first, std::s
       {logits_.data(), rows, V, in.targets + first, inverse_.data(), scratch_.data(), gradient});
 }
 
-void SoftmaxHead::packed_gradients(const HeadGrads& g, std::size_t first, std::size_t rows) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, lda = H + 1;
-  for (std::size_t r = 0; r < rows; ++r) {
-    inverse_.data()[r] *= g.scale;
-    for (std::size_t h = 0; h < lda; ++h) ones_.data()[r * lda + h] *= inverse_.data()[r];
+// tiles_ = h · inverse, tile after tile: the gradient of W reads them in order, out of L1.
+void SoftmaxHead::scale_tiles(std::size_t rows, std::size_t height) {
+  const std::size_t H = dims_.H, lda = H + 1;
+  float* out = tiles_.data();
+  for (std::size_t h0 = 0; h0 < H; h0 += height, out += rows * height) {
+    const std::size_t width = std::min(height, H - h0);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const float* in = ones_.data() + r * lda + h0;
+      for (std::size_t i = 0; i < width; ++i) out[r * height + i] = in[i] * inverse_.data()[r];
+    }
   }
-  const bool more = first != 0;
+}
+
+void SoftmaxHead::weight_gradients(const HeadGrads& g, std::size_t rows, bool more) {
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
+  const std::size_t tiles = (H + kernels().tile - 1) / kernels().tile, height = (H + tiles - 1) / tiles;
+  scale_tiles(rows, height);
   for (std::size_t v = 0; v < V; v += panel) {
     const float* e = logits_.data() + v * rows;
     const std::size_t width = std::min(panel, V - v);
-    kernels().gemm_panel({g.dW + v, V, ones_.data(), 1, lda, 0, e, H, width, rows, more, false});
-    kernels().gemm_panel({g.db + v, V, ones_.data() + H, 1, lda, 0, e, 1, width, rows, more, false});
+    for (std::size_t h = 0; h < H; h += height) {
+      kernels().gemm_panel({g.dW + h * V + v, V, tiles_.data() + h * rows, 1, height, 0, e,
+                            std::min(height, H - h), width, rows, more, false});
+    }
+    kernels().gemm_panel({g.db + v, V, inverse_.data(), 1, 1, 0, e, 1, width, rows, more, false});
   }
+}
+
+void SoftmaxHead::packed_gradients(const HeadGrads& g, std::size_t first, std::size_t rows) {
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
+  for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
+  weight_gradients(g, rows, first != 0);
   float* dhs = g.dhs + first * H;
   for (std::size_t v = 0; v < V; v += kTurnedPanels * panel) {
     const std::size_t k = std::min(kTurnedPanels * panel, V - v);

@@ -45,6 +45,8 @@ class SoftmaxHead {
   double blas(const HeadInput& in, const HeadGrads* grads);
   double packed(const HeadInput& in, const HeadGrads* grads);
   double packed_logits(const HeadInput& in, std::size_t first, std::size_t rows, bool gradient);
+  void scale_tiles(std::size_t rows, std::size_t height);
+  void weight_gradients(const HeadGrads& grads, std::size_t rows, bool more);
   void packed_gradients(const HeadGrads& grads, std::size_t first, std::size_t rows);
   void pack_weights(const HeadInput& in, bool gradient);
 
@@ -53,7 +55,8 @@ class SoftmaxHead {
   bool packed_path_ = false;
   Buffer logits_;                    ///< a block
   Buffer weights_, weights_turned_;  ///< packed W with b as an extra row; packed Wᵀ
-  Buffer ones_;                      ///< h of a block with a column of ones, later of factors
+  Buffer ones_;                      ///< h of a block with a column of ones
+  Buffer tiles_;                     ///< h · factor, in tiles of a few columns, each tile row after row
   Buffer inverse_, scratch_;
 };
 
