@@ -9,12 +9,13 @@
 
 namespace timernn {
 
-enum class InitKind { zeros, uniform, orthogonal };
+enum class InitKind { zeros, uniform, orthogonal, ones };
 
-/// How a tensor starts: zeros, U(−bound, bound), or a random orthogonal matrix.
+/// How a tensor starts: zeros, U(−bound, bound), a random orthogonal matrix, or zeros with ones in [from, to).
 struct Init {
   InitKind kind = InitKind::zeros;
   float bound = 0.0f;
+  std::size_t from = 0, to = 0;
 };
 
 struct TensorInfo {
@@ -37,7 +38,7 @@ struct CellForward {
   float* state;                ///< in: carried state; out: state after the window (states·n×H, h first)
   const float* xs;             ///< T·n×D
   const float* const* params;  ///< the cell's tensors in table order
-  float* ws;                   ///< kept until backward: ws_floats(dims)
+  float* ws;                   ///< overwritten, kept until backward: ws_floats(dims)
   float* scratch;              ///< scratch_floats(dims)
   CellDims dims;
 };
@@ -50,7 +51,7 @@ struct CellBackward {
   const float* hs;      ///< as forward left it
   const float* xs;
   const float* const* params;
-  float* ws;
+  float* ws;  ///< as forward left it; destroyed, so one backward a forward
   float* scratch;
   CellDims dims;
 };

@@ -4,9 +4,13 @@
 namespace timernn {
 
 extern const Cell rnn_cell;
+extern const Cell rnn_relu_cell;
+extern const Cell lstm_cell;
+extern const Cell gru_cell;
+extern const Cell gru_reset_before_cell;
 
 namespace {
-constexpr const Cell* kCells[] = {&rnn_cell};
+constexpr const Cell* kCells[] = {&rnn_cell, &rnn_relu_cell, &lstm_cell, &gru_cell, &gru_reset_before_cell};
 }
 
 const Cell* find_cell(const std::string& name) {

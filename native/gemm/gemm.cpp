@@ -11,23 +11,25 @@
 namespace timernn {
 
 namespace {
-void row_product(const Gemm& g) {
-  const auto n = static_cast<std::size_t>(g.n), k = static_cast<std::size_t>(g.k);
+void row_product(const Gemm& g, int ldb) {
+  const auto n = static_cast<std::size_t>(g.n), k = static_cast<std::size_t>(g.k),
+             ld = static_cast<std::size_t>(ldb);
   if (g.beta == 0.0f) std::memset(g.C, 0, n * sizeof(float));
   if (g.transB) {
-    kernels().gemv_t(g.C, g.A, g.B, n, k, k);
+    kernels().gemv_t(g.C, g.A, g.B, n, k, ld);
   } else {
-    kernels().gemv(g.C, g.A, g.B, k, n, n);
+    kernels().gemv(g.C, g.A, g.B, k, n, ld);
   }
 }
 }  // namespace
 
 void gemm(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  if (g.m == 1) return row_product(g);  // with one row, A and Aᵀ are the same k numbers
-  const int lda = g.transA ? g.m : g.k, ldb = g.transB ? g.k : g.n;
+  const int lda = g.lda != 0 ? g.lda : g.transA ? g.m : g.k, ldb = g.ldb != 0 ? g.ldb : g.transB ? g.k : g.n;
+  // With one row, A and Aᵀ are the same k numbers, unless there are others between them.
+  if (g.m == 1 && (!g.transA || lda == 1)) return row_product(g, ldb);
   cblas_sgemm(CblasRowMajor, g.transA ? CblasTrans : CblasNoTrans, g.transB ? CblasTrans : CblasNoTrans, g.m,
-              g.n, g.k, 1.0f, g.A, lda, g.B, ldb, g.beta, g.C, g.n);
+              g.n, g.k, 1.0f, g.A, lda, g.B, ldb, g.beta, g.C, g.ldc != 0 ? g.ldc : g.n);
 }
 
 void transpose(float* out, const float* in, int rows, int cols) {

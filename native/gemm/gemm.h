@@ -7,12 +7,13 @@
 namespace timernn {
 
 struct Gemm {
-  float* C;        ///< m×n, row-major, leading dimension n
-  const float* A;  ///< m×k, or k×m where transA; leading dimension as stored
-  const float* B;  ///< k×n, or n×k where transB; leading dimension as stored
+  float* C;        ///< m×n, row-major
+  const float* A;  ///< m×k, or k×m where transA
+  const float* B;  ///< k×n, or n×k where transB
   int m, n, k;
   bool transA = false, transB = false;
   float beta = 0.0f;  ///< 0 overwrites C, 1 accumulates onto it
+  int lda = 0, ldb = 0, ldc = 0;  ///< floats from row to row as stored; 0 = no gap between rows
 };
 
 /// C = op(A)·op(B) + beta·C. C aliases neither input. Products with m = 1 take our own matrix-vector kernel,

@@ -35,6 +35,40 @@ struct SoftmaxPanels {
   bool gradient;
 };
 
+/// All n rows of one LSTM step; the equations stand in cells/lstm.cpp. No array overlaps another.
+struct LstmStep {
+  float* gates;         ///< n×4H, i f g o: in before their activation, out activated
+  float *c, *h;         ///< n×H, overwritten
+  const float* c_prev;  ///< n×H
+  std::size_t n, H;
+};
+struct LstmStepBackward {
+  float* gates;            ///< n×4H: in as forward left them, out their gradients before the activation
+  float* dc;               ///< n×H: in the gradient that arrives at c_t from later steps, out at c_{t−1}
+  const float *dh, *dhs;   ///< n×H: the gradients at h_t from later steps and from the output
+  const float *c, *c_prev;  ///< n×H
+  std::size_t n, H;
+};
+
+/// All n rows of one GRU step; the equations stand in cells/gru.cpp. No array overlaps another.
+struct GruStep {
+  float* gates;         ///< n×3H, r z n: in before their activation, out activated
+  float* product;       ///< n×3H: in h_{t−1}·Wh, out its n third with bn added; reset before: n×H, out r ⊙ h_{t−1}
+  float* h;             ///< n×H, overwritten
+  const float* h_prev;  ///< n×H
+  const float* bn;      ///< H; reset after only
+  std::size_t n, H;
+};
+struct GruStepBackward {
+  float* gates;    ///< n×3H: in as forward left them, out their gradients before the activation
+  float* product;  ///< n×3H: in as forward left it, out the gradient at h_{t−1}·Wh; reset before: n×H, in the
+                   ///< gradient at r ⊙ h_{t−1}
+  float* dh;       ///< n×H: in the gradient at h_t from later steps, out at h_{t−1} but for what comes through Wh
+  const float* dhs;     ///< n×H: the gradient at h_t from the output
+  const float* h_prev;  ///< n×H
+  std::size_t n, H;
+};
+
 struct Kernels {
   const char* isa;
 
@@ -48,6 +82,23 @@ struct Kernels {
   void (*exp_inplace)(float* x, std::size_t n);
   /// dt[i] = (dt[i] + dh[i]) · (1 − h[i]²), i < n: the gradient before tanh. dt may not alias h.
   void (*tanh_backward)(float* dt, const float* dh, const float* h, std::size_t n);
+  /// x[i] = 1 / (1 + exp(−x[i])), i < n. In place.
+  void (*sigmoid_inplace)(float* x, std::size_t n);
+  /// x[i] = max(x[i], 0), i < n. In place.
+  void (*relu_inplace)(float* x, std::size_t n);
+  /// dt[i] = dt[i] + dh[i] where h[i] > 0, else 0. dt may not alias h.
+  void (*relu_backward)(float* dt, const float* dh, const float* h, std::size_t n);
+  /// The elementwise part of one step of a cell.
+  void (*lstm_forward)(const LstmStep& s);
+  void (*lstm_backward)(const LstmStepBackward& s);
+  void (*gru_forward)(const GruStep& s);
+  void (*gru_backward)(const GruStepBackward& s);
+  /// Reset before the product: gates r and z, and r ⊙ h_{t−1}; then, with the product added to n, n and h.
+  void (*gru_reset)(const GruStep& s);
+  void (*gru_output)(const GruStep& s);
+  /// The way back: z and n first; then, with the gradient at r ⊙ h_{t−1} known, r.
+  void (*gru_output_backward)(const GruStepBackward& s);
+  void (*gru_reset_backward)(const GruStepBackward& s);
   /// y[i] += x[i].
   void (*add)(float* y, const float* x, std::size_t n);
   /// p[i] -= a · g[i].

@@ -140,6 +140,8 @@ void tanh_backward(float* dt, const float* dh, const float* h, std::size_t n) {
   for (; i < n; ++i) dt[i] = (dt[i] + dh[i]) * (1.0f - h[i] * h[i]);
 }
 
+#include "gates.inl"
+
 #include "../gemm/panel.inl"
 
 void add(float* y, const float* x, std::size_t n) {
@@ -351,6 +353,17 @@ const Kernels TIMERNN_TABLE = {
     tanh_inplace,
     exp_inplace,
     tanh_backward,
+    sigmoid_inplace,
+    relu_inplace,
+    relu_backward,
+    lstm_forward,
+    lstm_backward,
+    gru_forward,
+    gru_backward,
+    gru_reset,
+    gru_output,
+    gru_output_backward,
+    gru_reset_backward,
     add,
     subtract_scaled,
     column_sums,

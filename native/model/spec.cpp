@@ -76,6 +76,9 @@ void initialise_tensor(float* out, const TensorInfo& info, std::uint64_t seed, s
     case InitKind::orthogonal:
       orthogonal(out, info.shape[0], seed, stream);
       return;
+    case InitKind::ones:
+      for (std::size_t i = 0; i < n; ++i) out[i] = i >= info.init.from && i < info.init.to ? 1.0f : 0.0f;
+      return;
   }
 }
 

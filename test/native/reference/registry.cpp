@@ -4,9 +4,14 @@
 namespace timernn::test {
 
 extern const ReferenceCell reference_rnn;
+extern const ReferenceCell reference_rnn_relu;
+extern const ReferenceCell reference_lstm;
+extern const ReferenceCell reference_gru;
+extern const ReferenceCell reference_gru_reset_before;
 
 namespace {
-constexpr const ReferenceCell* kReferences[] = {&reference_rnn};
+constexpr const ReferenceCell* kReferences[] = {&reference_rnn, &reference_rnn_relu, &reference_lstm, &reference_gru,
+                                              &reference_gru_reset_before};
 }
 
 const ReferenceCell* find_reference(const std::string& name) {
