@@ -1,7 +1,7 @@
 /** Runs that are ended early: where they end, what they leave, and that the model can be used afterwards. */
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import type { TrainProgress } from 'timernn';
+import { Corpus, type TrainProgress } from 'timernn';
 import { charCorpus, digest, isCode, newModel, train } from '../models/helpers/models.js';
 
 const corpus = charCorpus(20_000);
@@ -32,6 +32,23 @@ test('an abort within a round: all ranks stop at one edge, and the parameters ar
     (p) => p.epoch === epoch && p.window === window,
   );
   t.is(await digest(twin), await digest(model));
+});
+
+test('an abort does not wait for the end of its round', async (t) => {
+  // Six million barriers in one round: far longer than the abort takes to come.
+  const long = Corpus.fromTokens(new Uint32Array(2_000_001), { vocabularySize: 2 });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const run = newModel(long).train(long, { streams: 2, window: 1, workers: 2, reportEvery: 2_000_000, signal });
+  setTimeout(() => controller.abort(reason), 500);
+  const outcome = await run.next().catch((error: unknown) => error);
+  // Either the threads were still starting, or the round is cut short and says how far it came.
+  if (outcome !== reason) {
+    const { window, windows, epochEnd } = (outcome as IteratorYieldResult<TrainProgress>).value;
+    t.true(window < windows && !epochEnd, `${window} of ${windows} windows`);
+    t.is(await t.throwsAsync(run.next()), reason);
+  }
+  t.true((await run.next()).done);
 });
 
 test('after an abort the model asks, saves and trains as before', async (t) => {
