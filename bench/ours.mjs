@@ -3,7 +3,7 @@
  * the peers do (one JSON value a line), so that the sides can take turns while each stays warm:
  *
  *   {"cmd":"tune","seconds":1}      warms up (there is nothing to choose)
- *   {"cmd":"measure","seconds":1.5} {tokens, seconds, wallSeconds, peakGflops, delay, peakRss}
+ *   {"cmd":"measure","seconds":1.5} {tokens, seconds, wallSeconds, peakGflops, peakGflopsOfOne, delay, peakRss}
  *   {"cmd":"quit"}
  *
  * usage: node bench/ours.mjs '{"workload":{…},"workers":2,"corpus":2000000}'
@@ -15,77 +15,24 @@ import { native } from '#src/native.js';
 /** Milliseconds between two looks at the event loop; an idle loop shows this much plus the timer's own lateness. */
 const RESOLUTION = 1;
 
-const { workload, workers, corpus: corpusLength } = JSON.parse(process.argv[2]);
+const { workload, workers, corpus } = JSON.parse(process.argv[2]);
 
-/** Small and fast: the numbers only have to be spread over the range, the same in each run. */
-function* random(seed) {
-  let state = seed;
-  for (;;) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    yield state / 2 ** 32;
-  }
-}
+/** Each kind of workload in a file of its own, loaded only where it is measured. */
+const kinds = {
+  lm: async () => (await import('./ours/lm.mjs')).languageModel(workload, workers, corpus),
+  layer: async () => (await import('./ours/layer.mjs')).layer(workload, workers),
+  step: async () => (await import('./ours/step.mjs')).stepper(workload),
+};
 
-/** Trains on random tokens; speed is taken from the rounds, as `train` reports them. */
-async function languageModel({ N, T, D, H, V, layers, lr, clip }) {
-  const { Corpus, LanguageModel } = await import('timernn');
-  const numbers = random(1);
-  const tokens = Uint32Array.from({ length: corpusLength }, () => Math.floor(numbers.next().value * V));
-  const corpus = Corpus.fromTokens(tokens, { vocabularySize: V });
-  const model = new LanguageModel({
-    vocabulary: corpus.vocabulary,
-    embedding: D,
-    layers: Array.from({ length: layers }, () => ({ cell: 'rnn', size: H })),
-    seed: 1,
-  });
-  const options = { streams: N, window: T, epochs: 1e6, workers, learningRate: lr, clip };
-  const rounds = model.train(corpus, options);
-  let before = 0;
-  return {
-    async run(seconds) {
-      let [tokens, spent] = [0, 0];
-      while (spent < seconds) {
-        const { value, done } = await rounds.next();
-        if (done) throw new Error('training ended before the benchmark did');
-        const count = value.tokens - before;
-        before = value.tokens;
-        tokens += count;
-        spent += count / value.tokensPerSecond;
-      }
-      return { tokens, seconds: spent };
-    },
-    close: () => rounds.return(),
-  };
-}
-
-/** Forward and backward of TimeRNN on this thread, called as a user calls it. */
-async function layer({ N, T, D, H }) {
-  const { Tensor, TimeRNN } = await import('timernn/layers');
-  const numbers = random(1);
-  const fill = (length, bound) => Float32Array.from({ length }, () => (numbers.next().value * 2 - 1) * bound);
-  const rnn = new TimeRNN({ inputSize: D, hiddenSize: H, stateful: false, seed: 1 });
-  const xs = new Tensor(fill(N * T * D, 0.5), [N, T, D]);
-  const dhs = new Tensor(fill(N * T * H, 0.01), [N, T, H]);
-  return {
-    async run(seconds) {
-      const start = performance.now();
-      let [tokens, spent] = [0, 0];
-      while (spent < seconds) {
-        rnn.forward(xs);
-        rnn.backward(dhs);
-        tokens += N * T;
-        spent = (performance.now() - start) / 1000;
-      }
-      return { tokens, seconds: spent };
-    },
-    async close() {},
-  };
+/** The sum of the FMA peaks of `count` cores at once: cores may share a clock or a power budget. */
+async function fmaPeak(count) {
+  const peaks = await Promise.all(Array.from({ length: count }, () => native.measureFma(60)));
+  return peaks.reduce((a, b) => a + b, 0);
 }
 
 async function measure(side, seconds) {
-  // As many cores at once as the step has workers: cores may share a clock budget.
-  const peaks = await Promise.all(Array.from({ length: workers }, () => native.measureFma(100)));
-  const peakGflops = peaks.reduce((a, b) => a + b, 0);
+  const peakGflops = await fmaPeak(workers);
+  const peakGflopsOfOne = workers === 1 ? peakGflops : await fmaPeak(1);
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
   delay.enable();
   const start = performance.now();
@@ -97,13 +44,14 @@ async function measure(side, seconds) {
     ...result,
     wallSeconds,
     peakGflops,
+    peakGflopsOfOne,
     delay: { resolution: RESOLUTION, p50: ms(delay.percentile(50)), p99: ms(delay.percentile(99)), max: ms(delay.max) },
     peakRss: process.resourceUsage().maxRSS * 1024,
   };
 }
 
 const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
-const side = await { lm: languageModel, layer }[workload.kind](workload);
+const side = await kinds[workload.kind]();
 answer({ ready: true, system: native.systemInfo() });
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);

@@ -1,124 +1,184 @@
-/** What the benchmark prints and keeps: the tables, the machine, the result file. Refuses to measure. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
-import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** What the benchmark says at its end: tables for the terminal and for the markdown file. Refuses to measure. */
+import { megabytes, percent, table, times, tokens } from './table.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+/** The workloads over which the project's geometric means go (issue "the engine"). */
+const MEAN_OF = ['W1', 'W2', 'W3', 'W4', 'W5', 'W6'];
 
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+const ownOf = ({ sides }) => sides.find(({ name }) => name === 'timernn');
+const peersOf = ({ sides }) => sides.filter(({ name }) => name !== 'timernn');
+const label = ({ workload, threads }) => [workload.name, threads];
+const speed = (side) => side?.tokensPerSecond;
+
+function bestOf(result) {
+  return peersOf(result).reduce((best, peer) => (speed(peer) > (speed(best) ?? 0) ? peer : best), undefined);
 }
 
-/** The model name alone can be vague on virtual machines, so family and model number are kept too. */
-function cpuModel() {
-  const name = cpus()[0]?.model?.trim() || process.arch;
-  if (!existsSync('/proc/cpuinfo')) return name;
-  const info = readFileSync('/proc/cpuinfo', 'utf8');
-  const field = (key) => new RegExp(`^${key}\\s*:\\s*(.+)$`, 'm').exec(info)?.[1];
-  const [family, model] = [field('cpu family'), field('model')];
-  return family === undefined ? name : `${name} (family ${family}, model ${model})`;
+function ratio(result, peer) {
+  return peer === undefined ? undefined : speed(ownOf(result)) / speed(peer);
 }
 
-function commit() {
-  try {
-    return execFileSync('git', ['describe', '--always', '--dirty'], {
-      cwd: root,
-      stdio: 'pipe',
-      encoding: 'utf8',
-    }).trim();
-  } catch {
-    return undefined; // an unpacked tarball has no history
-  }
-}
-
-export function describeMachine() {
-  return {
-    date: new Date().toISOString(),
-    cpu: cpuModel(),
-    cores: availableParallelism(),
-    memory: totalmem(),
-    system: `${process.platform} ${release()} ${process.arch}`,
-    node: process.versions.node,
-    timernn: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version,
-    commit: commit(),
-  };
-}
-
-export function resultFile({ date, cpu }) {
-  const slug = cpu
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-|-$/g, '');
-  const folder = join(root, 'bench', 'results');
-  return { folder, file: relative(process.cwd(), join(folder, `${date.slice(0, 10)}-${slug}.json`)) };
-}
-
-/** Columns as wide as their longest cell, numbers to the right. */
-function table(head, rows) {
-  const all = [head, ...rows].map((row) => Array.from(row, (cell) => String(cell ?? '–')));
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)));
-  const line = (row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
-  return [line(all[0]), widths.map((width) => '-'.repeat(width)).join('  '), ...all.slice(1).map(line)].join('\n');
-}
-
-function tokens(rate) {
-  if (rate === undefined) return undefined;
-  return rate < 1000 ? rate.toFixed(0) : `${(rate / 1000).toFixed(rate < 100_000 ? 1 : 0)}k`;
-}
-
-const OWN_COLUMNS = ['', 'threads', 'timernn', 'low–high', 'GFLOP/s', 'of FMA peak'];
-
-const spread = ({ lowest, highest }) => `${tokens(lowest)}–${tokens(highest)}`;
-
-function ownCells({ workload, threads, sides }) {
-  const own = sides.find(({ name }) => name === 'timernn');
-  const cells = [workload.name, threads];
-  if (own === undefined) return [...cells, ...Array(OWN_COLUMNS.length - cells.length)];
-  const share = `${(own.shareOfPeak * 100).toFixed(0)} %`;
-  return [...cells, tokens(own.tokensPerSecond), spread(own), own.gflops.toFixed(1), share];
-}
-
-function peerCells({ sides }, peer) {
-  const own = sides.find(({ name }) => name === 'timernn');
-  const other = sides.find(({ name }) => name === peer);
-  if (other === undefined) return Array(5);
-  const ratio = own && (own.tokensPerSecond / other.tokensPerSecond).toFixed(2);
-  const stock = typeof other.stock === 'number' ? tokens(other.stock) : undefined;
-  return [tokens(other.tokensPerSecond), spread(other), ratio, stock, other.chosen];
-}
-
-/** One table for each peer that took part; our side alone where none did. */
-function speedTables(results) {
-  const names = new Set(results.flatMap(({ sides }) => sides.map(({ name }) => name)));
-  names.delete('timernn');
-  if (names.size === 0) return [`Tokens/s, medians\n\n${table(OWN_COLUMNS, results.map(ownCells))}`];
-  return [...names].map((peer) => {
-    const head = [...OWN_COLUMNS, peer, 'low–high', 'ratio', 'stock', 'variant'];
-    const rows = results.map((result) => [...ownCells(result), ...peerCells(result, peer)]);
-    const what = `Tokens/s, medians (ratio = timernn / ${peer}'s fastest variant; stock = its plain modules)`;
-    return `${what}\n\n${table(head, rows)}`;
+function speeds(results) {
+  const head = [
+    '',
+    'threads',
+    'timernn',
+    'low–high',
+    'GFLOP/s',
+    'of FMA peak',
+    'best peer',
+    'its speed',
+    'ratio',
+    'RSS',
+    "peer's RSS",
+  ];
+  const rows = results.map((result) => {
+    const own = ownOf(result);
+    const best = bestOf(result);
+    const range = `${tokens(own.lowest)}–${tokens(own.highest)}`;
+    // A token at a time is bound by memory: see the table of its bandwidth.
+    const share = result.workload.kind === 'step' ? undefined : percent(own.shareOfPeak);
+    const ours = [tokens(speed(own)), range, own.gflops.toFixed(1), share];
+    const theirs = [
+      best?.name,
+      tokens(speed(best)),
+      times(ratio(result, best)),
+      megabytes(own.peakRss),
+      megabytes(best?.peakRss),
+    ];
+    return [...label(result), ...ours, ...theirs];
   });
+  return section('Tokens/s (medians), and the best of all peers', table(head, rows));
 }
 
-function serviceRow({ workload, threads, sides }) {
-  const own = sides.find(({ name }) => name === 'timernn');
-  if (own === undefined || workload.kind !== 'lm') return [];
-  const { p50, p99, max } = own.eventLoop;
-  const cells = [p50, p99, max].map((ms) => ms.toFixed(1));
-  return [[workload.name, threads, ...cells, `${(own.peakRss / 2 ** 20).toFixed(0)} MB`]];
+function peerTable(results) {
+  const names = [...new Set(results.flatMap((result) => peersOf(result).map(({ name }) => name)))];
+  if (names.length === 0) return [];
+  const rows = results.map((result) => {
+    const cell = (name) => {
+      const peer = peersOf(result).find((side) => side.name === name);
+      return peer && `${tokens(speed(peer))} (${times(ratio(result, peer))})`;
+    };
+    return [...label(result), tokens(speed(ownOf(result))), ...names.map(cell)];
+  });
+  const what = 'Each peer: tokens/s (timernn / peer)';
+  return section(what, table(['', 'threads', 'timernn', ...names], rows));
 }
 
-export function printTables(results, absent) {
-  for (const text of speedTables(results)) console.log(`\n${text}`);
-  const service = results.flatMap(serviceRow);
-  if (service.length > 0) {
-    const head = ['', 'workers', 'p50', 'p99', 'max', 'peak RSS'];
-    const what = 'Event loop of the training process in ms, at 1 ms resolution (an idle loop shows about 1.1)';
-    console.log(`\n${what}\n\n${table(head, service)}`);
+function scaling(results) {
+  const rows = results.flatMap((result) => {
+    const one = results.find(({ workload, threads }) => workload === result.workload && threads === 1);
+    if (result.threads !== 2 || one === undefined || result.workload.kind === 'step') return [];
+    const [own, alone] = [ownOf(result), ownOf(one)];
+    const gain = speed(own) / speed(alone);
+    const best = bestOf(result);
+    const before = best && peersOf(one).find(({ name }) => name === best.name);
+    const theirs = before && times(speed(best) / speed(before));
+    const probe = own.probeScaling;
+    return [[result.workload.name, times(gain), times(probe), percent(gain / probe), best?.name, theirs]];
+  });
+  if (rows.length === 0) return [];
+  const head = ['', '2 workers / 1', 'FMA probe, 2 cores / 1', 'of the probe', 'best peer', '2 threads / 1'];
+  return section('Scaling, beside what two cores give the FMA probe', table(head, rows));
+}
+
+function variants(results) {
+  const rows = results.flatMap((result) =>
+    peersOf(result).map(({ name, stock, chosen, lowest, highest, peakRss }) => {
+      const plain = typeof stock === 'number' ? tokens(stock) : undefined;
+      return [
+        result.workload.name,
+        result.threads,
+        name,
+        plain,
+        `${tokens(lowest)}–${tokens(highest)}`,
+        megabytes(peakRss),
+        chosen,
+      ];
+    }),
+  );
+  if (rows.length === 0) return [];
+  const head = ['', 'threads', 'peer', 'stock', 'low–high', 'RSS', 'variant'];
+  return section('The variants that the peers ran (stock: plain modules, as they come)', table(head, rows));
+}
+
+function stepTable(results) {
+  const rows = results.flatMap((result) => {
+    if (result.workload.kind !== 'step') return [];
+    const gigabytes = (side) => side?.gigabytesPerSecond.toFixed(1);
+    return [[...label(result), gigabytes(ownOf(result)), bestOf(result)?.name, gigabytes(bestOf(result))]];
+  });
+  if (rows.length === 0) return [];
+  const head = ['', 'threads', 'timernn', 'best peer', 'its GB/s'];
+  return section('A token at a time (ours always on one thread): weights read, GB/s', table(head, rows));
+}
+
+function service(results) {
+  const rows = results.flatMap((result) => {
+    if (result.workload.kind !== 'lm') return [];
+    const { p50, p99, max } = ownOf(result).eventLoop;
+    return [[...label(result), ...[p50, p99, max].map((ms) => ms.toFixed(1))]];
+  });
+  if (rows.length === 0) return [];
+  const what = 'Event loop of the training process in ms, at 1 ms resolution (an idle loop shows about 1.1)';
+  return section(what, table(['', 'workers', 'p50', 'p99', 'max'], rows));
+}
+
+const section = (title, text) => [`## ${title}`, text];
+
+function geometricMean(ratios) {
+  return Math.exp(ratios.reduce((sum, value) => sum + Math.log(value), 0) / ratios.length);
+}
+
+/** Only over what was measured, and it says over which workloads. */
+function means(results, threads) {
+  const some = results.filter((result) => MEAN_OF.includes(result.workload.name) && result.threads === threads);
+  const lines = [];
+  for (const [what, pick] of [
+    ['the best of all peers', bestOf],
+    ['the best tuned PyTorch', (result) => peersOf(result).find(({ name }) => name === 'PyTorch')],
+  ]) {
+    const pairs = some.filter((result) => pick(result) !== undefined);
+    if (pairs.length === 0) continue;
+    const mean = geometricMean(pairs.map((result) => ratio(result, pick(result))));
+    const names = pairs.map(({ workload }) => workload.name).join(', ');
+    lines.push(`Geometric mean on ${threads} threads (${names}): ${times(mean)} × ${what}.`);
   }
-  for (const [name, reason] of absent) console.log(`\n${name} did not take part: ${reason}`);
+  return lines;
+}
+
+function versions(results) {
+  const seen = new Map(results.flatMap(peersOf).map(({ name, version }) => [name, version]));
+  return [...seen].map(([name, version]) => `${name} ${version}`);
+}
+
+function notes({ machine, options, absent, results }) {
+  const peers = versions(results);
+  const lines = [
+    `${options.repeats} turns of ${options.seconds} s each, sides taking turns. GFLOP/s: 6 operations a weight and token in training, 2 in W7.`,
+    `timernn ${machine.timernn} (${machine.commit ?? 'no commit'})${peers.length > 0 ? `; ${peers.join('; ')}` : ''}.`,
+    ...[2, 1].flatMap((threads) => means(results, threads)),
+    ...[...absent].map(([name, reason]) => `${name} did not take part: ${reason}`),
+  ];
+  if (machine.othersCores > 0.1) {
+    const busy = machine.othersCores.toFixed(1);
+    lines.push(`Other programs kept ${busy} cores busy during this run: figures on two threads mean little.`);
+  }
+  return lines;
+}
+
+/** The whole report as markdown. */
+export function report(run) {
+  const { machine, results } = run;
+  const parts = [speeds, peerTable, scaling, stepTable, service, variants].flatMap((part) => part(results));
+  const title = `# Benchmark, ${machine.date.slice(0, 10)}: ${machine.cpu}, ${machine.cores} cores`;
+  const about = `${machine.system}, Node ${machine.node}, ${(machine.memory / 2 ** 30).toFixed(0)} GiB`;
+  return [
+    title,
+    about,
+    ...parts,
+    '## Notes',
+    notes(run)
+      .map((line) => `- ${line}`)
+      .join('\n'),
+  ].join('\n\n');
 }

@@ -4,6 +4,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** Path of a file, relative to this folder. */
+export const here = (file) => fileURLToPath(new URL(file, import.meta.url));
+
+/** The Python that has the peers. */
+export const python = process.env.TIMERNN_PYTHON || 'python3';
 
 /** Cores this process may use, one CPU each (no two hardware threads of the same core), at most `count`. */
 function cores(count) {

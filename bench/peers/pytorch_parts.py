@@ -3,6 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from pytorch_lstm import HandwrittenLSTM, loop_lstm
+
 
 def loop_rnn(x, h, wx, wh, b):
     """T×N×D, N×H -> T×N×H; the input product once for the window, then one step at a time."""
@@ -71,28 +73,44 @@ def plain_head(rows, weight, bias, target):
 
 
 class Cell(nn.Module):
-    """One tanh RNN layer in the chosen variant; nn.RNN's second bias is frozen at zero."""
+    """One recurrent layer in the chosen variant; PyTorch's second bias is frozen at zero."""
 
-    def __init__(self, kind, size, hidden):
+    def __init__(self, kind, cell, size, hidden):
         super().__init__()
-        self.kind = kind
-        if kind == "nn.RNN":
-            self.rnn = nn.RNN(size, hidden)
+        self.kind, self.cell = kind, cell
+        if kind.startswith("nn."):
+            self.rnn = (nn.LSTM if cell == "lstm" else nn.RNN)(size, hidden)
             with torch.no_grad():
                 self.rnn.bias_hh_l0.zero_()
             self.rnn.bias_hh_l0.requires_grad_(False)
-        else:
-            bound = hidden**-0.5
-            self.wx = nn.Parameter(torch.empty(size, hidden).uniform_(-bound, bound))
-            self.wh = nn.Parameter(torch.empty(hidden, hidden).uniform_(-bound, bound))
-            self.b = nn.Parameter(torch.zeros(hidden))
-            self.loop = torch.compile(loop_rnn, dynamic=False) if kind == "compile" else loop_rnn
+            return
+        width = (4 if cell == "lstm" else 1) * hidden
+        bound = hidden**-0.5
+        self.wx = nn.Parameter(torch.empty(size, width).uniform_(-bound, bound))
+        self.wh = nn.Parameter(torch.empty(hidden, width).uniform_(-bound, bound))
+        self.b = nn.Parameter(torch.zeros(width))
+        loop = loop_lstm if cell == "lstm" else loop_rnn
+        self.loop = torch.compile(loop, dynamic=False) if kind == "compile" else loop
 
-    def forward(self, x, h):
-        if self.kind == "nn.RNN":
-            hs, last = self.rnn(x, h.unsqueeze(0))
-            return hs, last[0]
+    def forward(self, x, state):
+        """T×N×D and a tuple of N×H states -> T×N×H and the states after the last step."""
+        if self.kind.startswith("nn."):
+            # Without oneDNN, nn.LSTM runs PyTorch's own loop over ATen's products.
+            with torch.backends.mkldnn.flags(enabled="without" not in self.kind):
+                before = tuple(s.unsqueeze(0) for s in state)
+                hs, last = self.rnn(x, before if self.cell == "lstm" else before[0])
+            return hs, tuple(s[0] for s in (last if self.cell == "lstm" else (last,)))
+        weights = (self.wx, self.wh, self.b)
+        if self.cell == "lstm":
+            run = HandwrittenLSTM.apply if self.kind == "handwritten" else self.loop
+            hs, c = run(x, *state, *weights)
+            return hs, (hs[-1], c)
         if self.kind == "handwritten":
-            hs = HandwrittenRNN.apply(x, h, self.wx, self.wh, self.b)
-            return hs, hs[-1]
-        return self.loop(x, h, self.wx, self.wh, self.b)
+            hs = HandwrittenRNN.apply(x, *state, *weights)
+            return hs, (hs[-1],)
+        hs, h = self.loop(x, *state, *weights)
+        return hs, (h,)
+
+
+def zero_state(cell, rows, hidden):
+    return tuple(torch.zeros(rows, hidden) for _ in range(2 if cell == "lstm" else 1))

@@ -1,0 +1,59 @@
+/** One thread of `layer.mjs`: its rows of the layer, on buffers that are allocated once. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { cellCalls } from './cells.mjs';
+import { fill } from './random.mjs';
+
+const { cell, dims, params, grads, control, rank, workers } = workerData;
+const [ARRIVED, GENERATION, STOP] = [0, 16, 32]; // a cache line apart
+const SPINS = 20_000;
+
+function barrier() {
+  if (workers === 1) return;
+  const generation = Atomics.load(control, GENERATION);
+  if (Atomics.add(control, ARRIVED, 1) === workers - 1) {
+    Atomics.store(control, ARRIVED, 0);
+    Atomics.add(control, GENERATION, 1);
+    Atomics.notify(control, GENERATION);
+    return;
+  }
+  for (let i = 0; i < SPINS; i++) {
+    if (Atomics.load(control, GENERATION) !== generation) return;
+  }
+  while (Atomics.load(control, GENERATION) === generation) Atomics.wait(control, GENERATION, generation);
+}
+
+const { N, T, D, H } = dims;
+const step = cellCalls(cell, dims, params, grads[rank], {
+  xs: fill(new Float32Array(N * T * D), 0.5, rank + 1),
+  dhs: fill(new Float32Array(N * T * H), 0.01, rank + 7),
+});
+const from = Math.floor((rank * params.length) / workers);
+const to = Math.floor(((rank + 1) * params.length) / workers);
+
+/** The sum over the threads, in rank order, of this thread's range. */
+function reduce() {
+  const sum = grads[0];
+  for (let other = 1; other < workers; other++) {
+    const add = grads[other];
+    for (let i = from; i < to; i++) sum[i] += add[i];
+  }
+}
+
+parentPort.on('message', ({ seconds }) => {
+  barrier();
+  const start = performance.now();
+  let [steps, waited] = [0, 0];
+  do {
+    step();
+    const arrived = performance.now();
+    barrier();
+    waited += performance.now() - arrived;
+    reduce();
+    if (rank === 0) Atomics.store(control, STOP, performance.now() - start >= seconds * 1000 ? 1 : 0);
+    const reduced = performance.now();
+    barrier();
+    waited += performance.now() - reduced;
+    steps++;
+  } while (Atomics.load(control, STOP) === 0);
+  parentPort.postMessage({ steps, seconds: (performance.now() - start) / 1000, waited: waited / 1000 });
+});
