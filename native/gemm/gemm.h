@@ -12,7 +12,7 @@ struct Gemm {
   const float* B;  ///< k×n, or n×k where transB
   int m, n, k;
   bool transA = false, transB = false;
-  float beta = 0.0f;  ///< 0 overwrites C, 1 accumulates onto it
+  float beta = 0.0f;              ///< 0 overwrites C, 1 accumulates onto it
   int lda = 0, ldb = 0, ldc = 0;  ///< floats from row to row as stored; 0 = no gap between rows
 };
 

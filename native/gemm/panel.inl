@@ -14,7 +14,8 @@ constexpr std::size_t kTile = 6;
 
 // Sums of R rows × N vectors over all of k, in registers.
 template <std::size_t R, std::size_t N>
-inline __attribute__((always_inline)) void multiply(Vf (&c)[R][N], const PanelProduct& g, const float* a) {
+inline __attribute__((always_inline)) void multiply(Vf (&c)[R][N], const PanelProduct& g, const float* a,
+                                                    const float* next) {
   const float* b = g.B;
   const std::size_t block = g.a_block == 0 ? g.k : kPanel;
   for (std::size_t k0 = 0; k0 < g.k; k0 += block) {
@@ -30,6 +31,11 @@ inline __attribute__((always_inline)) void multiply(Vf (&c)[R][N], const PanelPr
 #pragma GCC unroll 2
         for (std::size_t i = 0; i < N; ++i) c[r][i] += x * column[i];
       }
+      __builtin_prefetch(a + g.a_block +
+                         s * kLanes);  // where A lies in panels: a tile's rows in the next one
+      __builtin_prefetch(next);
+      __builtin_prefetch(next + kLanes);
+      next += kPanel;
       b += kPanel;
       at += g.a_step;
     }
@@ -39,6 +45,8 @@ inline __attribute__((always_inline)) void multiply(Vf (&c)[R][N], const PanelPr
 
 template <std::size_t R, std::size_t N>
 void tile(const PanelProduct& g, std::size_t first) {
+  // The first tile fetches; the later ones touch lines that they have anyway, which is cheaper than a branch.
+  const float* next = first == 0 && g.next != nullptr ? g.next : g.B;
   float* C = g.C + first * g.ldc;
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < R; ++r) {
@@ -46,7 +54,7 @@ void tile(const PanelProduct& g, std::size_t first) {
     if (N == 2) __builtin_prefetch(C + r * g.ldc + kLanes, 1);
   }
   Vf c[R][N] = {};
-  multiply<R, N>(c, g, g.A + first * g.a_row);
+  multiply<R, N>(c, g, g.A + first * g.a_row, next);
   const std::size_t whole = g.n / kLanes, rest = g.n % kLanes;
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < R; ++r) {

@@ -16,11 +16,17 @@ namespace {
 std::size_t choose_rows(const HeadDims& d, bool packed) {
   if (!packed)
     return std::min(d.M, std::max<std::size_t>(64, (std::size_t{8} << 20) / (d.V * sizeof(float))));
-  const std::size_t tile = kernels().tile, fit = (std::size_t{3} << 20) / (d.V * sizeof(float)) / tile * tile;
+  const std::size_t tile = kernels().tile, fit = (std::size_t{2} << 20) / (d.V * sizeof(float)) / tile * tile;
   return std::min(d.M, std::clamp(fit, 2 * tile, 24 * tile));
 }
 // Rows of Wᵀ multiplied at a time, so that they serve all tiles of the block from L1.
 constexpr std::size_t kTurnedPanels = 8;
+
+// Height of even tiles that cover n.
+std::size_t tile_height(std::size_t n) {
+  const std::size_t tile = kernels().tile, tiles = (n + tile - 1) / tile;
+  return (n + tiles - 1) / tiles;
+}
 }  // namespace
 
 SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable)
@@ -31,15 +37,15 @@ SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable)
   const std::size_t panel = kernels().panel;
   weights_ = Buffer(packed_floats(most.H + 1, most.V));
   if (trainable) weights_turned_ = Buffer(packed_floats(most.V, most.H));
-  ones_ = Buffer(rows_ * (most.H + 1));
-  if (trainable) tiles_ = Buffer(rows_ * (most.H + kernels().tile));
+  row_tiles_ = Buffer((rows_ + kernels().tile) * (most.H + 1));
+  if (trainable) column_tiles_ = Buffer(rows_ * (most.H + kernels().tile));
   inverse_ = Buffer(rows_);
   scratch_ = Buffer(2 * rows_ * panel);
 }
 
 std::size_t SoftmaxHead::workspace_floats() const {
-  return logits_.size() + weights_.size() + weights_turned_.size() + ones_.size() + tiles_.size() +
-         inverse_.size() + scratch_.size();
+  return logits_.size() + weights_.size() + weights_turned_.size() + row_tiles_.size() +
+         column_tiles_.size() + inverse_.size() + scratch_.size();
 }
 
 double SoftmaxHead::forward(const HeadInput& in) {
@@ -84,60 +90,76 @@ void SoftmaxHead::pack_weights(const HeadInput& in, bool gradient) {
   if (gradient) pack({weights_turned_.data(), in.W, V, H, V, true});
 }
 
-double SoftmaxHead::packed_logits(const HeadInput& in, std::size_t first, std::size_t rows, bool gradient) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, lda = H + 1;
-  for (std::size_t r = 0; r < rows; ++r) {
-    std::memcpy(ones_.data() + r * lda, in.hs + (first + r) * H, H * sizeof(float));
-    ones_.data()[r * lda + H] = 1.0f;
+// Rows of h side by side, tile after tile, with a one below them that multiplies the bias: the product reads
+// one stream instead of one a row.
+void SoftmaxHead::row_tiles(const float* hs, std::size_t rows, std::size_t height) {
+  const std::size_t H = dims_.H;
+  float* out = row_tiles_.data();
+  for (std::size_t r0 = 0; r0 < rows; r0 += height, out += (H + 1) * height) {
+    const std::size_t count = std::min(height, rows - r0);
+    for (std::size_t h = 0; h < H; ++h) {
+      for (std::size_t i = 0; i < count; ++i) out[h * height + i] = hs[(r0 + i) * H + h];
+    }
+    std::fill_n(out + H * height, count, 1.0f);
   }
+}
+
+double SoftmaxHead::packed_logits(const HeadInput& in, std::size_t first, std::size_t rows, bool gradient) {
+  const std::size_t V = dims_.V, panel = kernels().panel, k = dims_.H + 1, height = tile_height(rows);
+  row_tiles(in.hs + first * dims_.H, rows, height);
   for (std::size_t v = 0; v < V; v += panel) {
-    // Whole panels are stored, the padded columns too: the softmax skips them.
-    kernels().gemm_panel({logits_.data() + v * rows, panel, ones_.data(), lda, 1, 0,
-                          weights_.data() + v * lda, rows, panel, lda, false, false});
+    const float *w = weights_.data() + v * k, *next = v + panel < V ? w + k * panel : nullptr;
+    for (std::size_t r = 0; r < rows; r += height) {
+      // Whole panels are stored, the padded columns too: the softmax skips them.
+      kernels().gemm_panel({logits_.data() + v * rows + r * panel, panel, row_tiles_.data() + r * k, 1,
+                            height, 0, w, std::min(height, rows - r), panel, k, false, false,
+                            r == 0 ? next : nullptr});
+    }
   }
   return kernels().softmax_panels(
       {logits_.data(), rows, V, in.targets + first, inverse_.data(), scratch_.data(), gradient});
 }
 
-// tiles_ = h · inverse, tile after tile: the gradient of W reads them in order, out of L1.
-void SoftmaxHead::scale_tiles(std::size_t rows, std::size_t height) {
-  const std::size_t H = dims_.H, lda = H + 1;
-  float* out = tiles_.data();
+// h · inverse, columns side by side, tile after tile: the gradient of W reads them in order, out of L1.
+void SoftmaxHead::column_tiles(const float* hs, std::size_t rows, std::size_t height) {
+  const std::size_t H = dims_.H;
+  float* out = column_tiles_.data();
   for (std::size_t h0 = 0; h0 < H; h0 += height, out += rows * height) {
     const std::size_t width = std::min(height, H - h0);
     for (std::size_t r = 0; r < rows; ++r) {
-      const float* in = ones_.data() + r * lda + h0;
+      const float* in = hs + r * H + h0;
       for (std::size_t i = 0; i < width; ++i) out[r * height + i] = in[i] * inverse_.data()[r];
     }
   }
 }
 
-void SoftmaxHead::weight_gradients(const HeadGrads& g, std::size_t rows, bool more) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
-  const std::size_t tiles = (H + kernels().tile - 1) / kernels().tile, height = (H + tiles - 1) / tiles;
-  scale_tiles(rows, height);
+void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, height = tile_height(H);
+  column_tiles(hs, rows, height);
   for (std::size_t v = 0; v < V; v += panel) {
-    const float* e = logits_.data() + v * rows;
+    const float *e = logits_.data() + v * rows, *next = v + panel < V ? e + rows * panel : nullptr;
     const std::size_t width = std::min(panel, V - v);
     for (std::size_t h = 0; h < H; h += height) {
-      kernels().gemm_panel({g.dW + h * V + v, V, tiles_.data() + h * rows, 1, height, 0, e,
-                            std::min(height, H - h), width, rows, more, false});
+      kernels().gemm_panel({g.dW + h * V + v, V, column_tiles_.data() + h * rows, 1, height, 0, e,
+                            std::min(height, H - h), width, rows, more, false, h == 0 ? next : nullptr});
     }
     kernels().gemm_panel({g.db + v, V, inverse_.data(), 1, 1, 0, e, 1, width, rows, more, false});
   }
 }
 
-void SoftmaxHead::packed_gradients(const HeadGrads& g, std::size_t first, std::size_t rows) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
-  for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
-  weight_gradients(g, rows, first != 0);
+// dh = e·Wᵀ · inverse, a few panels of e at a time.
+void SoftmaxHead::hidden_gradients(const HeadGrads& g, std::size_t first, std::size_t rows) {
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, chunk = kTurnedPanels * panel;
   float* dhs = g.dhs + first * H;
-  for (std::size_t v = 0; v < V; v += kTurnedPanels * panel) {
-    const std::size_t k = std::min(kTurnedPanels * panel, V - v);
+  for (std::size_t v = 0; v < V; v += chunk) {
+    const std::size_t k = std::min(chunk, V - v);
     for (std::size_t h = 0; h < H; h += panel) {
-      kernels().gemm_panel({dhs + h, H, logits_.data() + v * rows, panel, 1, rows * panel,
-                            weights_turned_.data() + h * V + v * panel, rows, std::min(panel, H - h), k,
-                            v != 0, false});
+      const float* w = weights_turned_.data() + h * V + v * panel;
+      const float* next = h + panel < H   ? w + V * panel
+                          : v + chunk < V ? weights_turned_.data() + (v + chunk) * panel
+                                          : nullptr;
+      kernels().gemm_panel({dhs + h, H, logits_.data() + v * rows, panel, 1, rows * panel, w, rows,
+                            std::min(panel, H - h), k, v != 0, false, next});
     }
   }
   for (std::size_t r = 0; r < rows; ++r) {
@@ -151,7 +173,10 @@ double SoftmaxHead::packed(const HeadInput& in, const HeadGrads* grads) {
   for (std::size_t first = 0; first < in.M; first += rows_) {
     const std::size_t rows = std::min(rows_, in.M - first);
     loss += packed_logits(in, first, rows, grads != nullptr);
-    if (grads != nullptr) packed_gradients(*grads, first, rows);
+    if (grads == nullptr) continue;
+    for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= grads->scale;
+    weight_gradients(*grads, in.hs + first * dims_.H, rows, first != 0);
+    hidden_gradients(*grads, first, rows);
   }
   return loss;
 }

@@ -45,9 +45,10 @@ class SoftmaxHead {
   double blas(const HeadInput& in, const HeadGrads* grads);
   double packed(const HeadInput& in, const HeadGrads* grads);
   double packed_logits(const HeadInput& in, std::size_t first, std::size_t rows, bool gradient);
-  void scale_tiles(std::size_t rows, std::size_t height);
-  void weight_gradients(const HeadGrads& grads, std::size_t rows, bool more);
-  void packed_gradients(const HeadGrads& grads, std::size_t first, std::size_t rows);
+  void row_tiles(const float* hs, std::size_t rows, std::size_t height);
+  void column_tiles(const float* hs, std::size_t rows, std::size_t height);
+  void weight_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
+  void hidden_gradients(const HeadGrads& grads, std::size_t first, std::size_t rows);
   void pack_weights(const HeadInput& in, bool gradient);
 
   HeadDims dims_{};
@@ -55,8 +56,8 @@ class SoftmaxHead {
   bool packed_path_ = false;
   Buffer logits_;                    ///< a block
   Buffer weights_, weights_turned_;  ///< packed W with b as an extra row; packed Wᵀ
-  Buffer ones_;                      ///< h of a block with a column of ones
-  Buffer tiles_;                     ///< h · factor, in tiles of a few columns, each tile row after row
+  Buffer row_tiles_;                 ///< h of a block, and ones, in tiles of a few rows
+  Buffer column_tiles_;              ///< h · factor, in tiles of a few columns
   Buffer inverse_, scratch_;
 };
 

@@ -22,6 +22,8 @@ struct PanelProduct {
   std::size_t m, n, k;  ///< n at most the panel's width
   bool accumulate;      ///< C += instead of C =
   bool tanh;            ///< then C = tanh(C)
+  /// What B will be in the next call, or null: fetched into cache while this call computes.
+  const float* next = nullptr;
 };
 
 /// Softmax cross-entropy of a block of rows whose logits lie in panels: element (r, v) at
