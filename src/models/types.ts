@@ -2,11 +2,58 @@
 import type { Vocabulary } from '../data/vocabulary.js';
 
 /** One recurrent layer of a model. */
-export interface LayerOptions {
-  /** Cell name in the registry. */
+export type LayerOptions = RNNLayerOptions | LSTMLayerOptions | GRULayerOptions;
+
+/** A plain RNN layer: h_t = f(h_{t−1}·Wh + x_t·Wx + b). Small and fast; its memory is short. */
+export interface RNNLayerOptions {
+  /** The cell. */
   cell: 'rnn';
   /** Hidden size H, a positive integer. */
   size: number;
+  /** The function f. @default 'tanh' */
+  activation?: 'tanh' | 'relu';
+}
+
+/** An LSTM layer: gates i, f, g, o and a cell state c beside h. Four times the weights of `rnn`, a long memory. */
+export interface LSTMLayerOptions {
+  /** The cell. */
+  cell: 'lstm';
+  /** Hidden size H, a positive integer. */
+  size: number;
+}
+
+/** A GRU layer: gates r, z, n. Three times the weights of `rnn`, a memory like that of an LSTM. */
+export interface GRULayerOptions {
+  /** The cell. */
+  cell: 'gru';
+  /** Hidden size H, a positive integer. */
+  size: number;
+  /**
+   * Where the reset gate acts: after the recurrent product (PyTorch's form, and the faster one) or before it (the
+   * book's). Weights of one form do not fit the other.
+   * @default true
+   */
+  resetAfter?: boolean;
+}
+
+/** The whole identity of an architecture: a small JSON object, kept in every model file. Defaults are left out. */
+export interface ModelSpec {
+  /** Token ids below `vocabulary`, each embedded in `embedding` numbers. */
+  input: {
+    /** The only kind so far. */
+    kind: 'tokens';
+    /** Vocabulary size V. */
+    vocabulary: number;
+    /** Embedding size D. */
+    embedding: number;
+  };
+  /** Recurrent layers, first one next to the input. */
+  layers: LayerOptions[];
+  /** Scores over the vocabulary. */
+  output: {
+    /** The only kind so far. */
+    kind: 'softmax';
+  };
 }
 
 /** What a language model is made of. */
@@ -36,7 +83,7 @@ export interface TrainOptions {
   workers?: number;
   /**
    * Fixed groups of streams that are computed together; at most `streams`. The result depends on it, so it does not
-   * follow `workers`; more workers than shards share only the update.
+   * follow `workers`; no more workers are started than there are shards.
    * @default the power of two at or above streams/16, at least 2 where there are 2 streams
    */
   shards?: number;

@@ -9,7 +9,7 @@ import type { Layout } from '../memory/layout.js';
 import type { ReadWriteLock } from '../models/lock.js';
 import type { TrainProgress } from '../models/types.js';
 import { native } from '../native.js';
-import type { ModelSpec, NativeRun, RoundResult } from '../native-types.js';
+import type { NativeRun, NativeSpec, RoundResult } from '../native-types.js';
 import { RoundPool } from '../pool/round-pool.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -18,7 +18,7 @@ const ROUND_SECONDS = 0.25;
 
 /** What a run trains. */
 export interface TrainingTarget {
-  spec: ModelSpec;
+  spec: NativeSpec;
   layout: Layout;
   params: Float32Array<SharedArrayBuffer>;
   lock: ReadWriteLock;
@@ -112,7 +112,8 @@ export async function* runTraining(
   const { signal } = options;
   signal?.throwIfAborted();
   const { windows, ...run } = planRun(target, corpus, options);
-  const pool = new RoundPool({ run, workers: options.workers });
+  // A worker without a shard would hold a workspace and compute nothing.
+  const pool = new RoundPool({ run, workers: Math.min(options.workers, run.shardRows.length) });
   const onAbort = () => pool.cancel();
   signal?.addEventListener('abort', onAbort);
   const account = new Account(options.reportEvery);

@@ -19,10 +19,10 @@ async function bitsAfter(
 for (const sizes of [[24], [20, 13]]) {
   for (const streams of [20, 7]) {
     test(`1, 2, 3 and 4 workers: ${sizes.length} layers, N = ${streams}, 200 windows`, async (t) => {
-      const one = await bitsAfter(200, sizes, { streams, workers: 1, reportEvery: 200 });
+      const one = await bitsAfter(200, sizes, { streams, shards: 4, workers: 1, reportEvery: 200 });
       t.not(one, await digest(newModel(corpus, { sizes })), 'training changed the parameters');
       for (const workers of [2, 3, 4]) {
-        t.is(await bitsAfter(200, sizes, { streams, workers, reportEvery: 200 }), one, `${workers} workers`);
+        t.is(await bitsAfter(200, sizes, { streams, shards: 4, workers, reportEvery: 200 }), one, `${workers} workers`);
       }
     });
   }
@@ -37,7 +37,7 @@ test('from run to run, with rounds of any length, and to the end of an epoch who
   t.not(await bitsAfter(200, [24], { streams: 20, workers: 2, reportEvery: 200 }), first, 'the last window counts');
 });
 
-test('one stream, one shard: more workers than shards share the update only', async (t) => {
+test('one stream, one shard: no more workers are started than there are shards', async (t) => {
   const one = await bitsAfter(50, [24], { streams: 1, workers: 1, reportEvery: 50 });
   t.is(await bitsAfter(50, [24], { streams: 1, workers: 4, reportEvery: 50 }), one);
   const shard = await bitsAfter(50, [24], { streams: 7, shards: 1, workers: 1, reportEvery: 50 });
