@@ -29,6 +29,7 @@ namespace {
 constexpr std::size_t kLanes = TIMERNN_VECTOR_BYTES / sizeof(float);
 typedef float Vf __attribute__((vector_size(TIMERNN_VECTOR_BYTES)));
 typedef std::int32_t Vi __attribute__((vector_size(TIMERNN_VECTOR_BYTES)));
+typedef std::uint32_t Vu __attribute__((vector_size(TIMERNN_VECTOR_BYTES)));  // may wrap around
 
 inline Vf load(const float* p) {
   Vf v;
@@ -96,7 +97,7 @@ inline Vf vexp(Vf x) {
   p = p * (r * r) + r + 1.0f;
   // 2^k is built as a float and multiplied, not added to the exponent of p, so that a NaN stays one whatever
   // its payload. (The low nine bits of magic are zero.)
-  return p * from_bits((bits(shifted) << 23) + 0x3f800000);
+  return p * from_bits(reinterpret_cast<Vi>((reinterpret_cast<Vu>(shifted) << 23) + 0x3f800000u));
 }
 
 // |x| < 0.625: odd polynomial. Above: 1 − 2 / (exp(2|x|) + 1), with the sign put back. A NaN takes the
