@@ -1,7 +1,9 @@
-// Which table kernels() chooses. Run with several values of TIMERNN_ISA (see CMakeLists.txt).
+// Which table kernels() chooses, and which path of products. Run with several values of TIMERNN_ISA and
+// TIMERNN_GEMM (see CMakeLists.txt).
 #include <cstdlib>
 #include <string>
 
+#include "gemm/packed.h"
 #include "isas.h"
 
 namespace timernn::test {
@@ -19,6 +21,14 @@ TEST("tables are found by their own names, and only by those") {
   CHECK(kernels_for("generic") != nullptr);
   for (const Kernels* k : runnable_isas()) CHECK(kernels_for(k->isa) == k);
   for (const char* name : {"", "AVX2", "avx", "generic "}) CHECK(kernels_for(name) == nullptr);
+}
+
+TEST("TIMERNN_GEMM chooses the path; auto is packed where the kernels have fused multiply-adds") {
+  const char* variable = std::getenv("TIMERNN_GEMM");
+  const std::string wanted = variable == nullptr ? "auto" : variable;
+  const bool generic = std::string(kernels().isa) == "generic";
+  const bool packed = wanted == "packed" || (wanted != "blas" && !generic);
+  CHECK(gemm_path() == (packed ? GemmPath::packed : GemmPath::blas));
 }
 
 }  // namespace

@@ -1,11 +1,7 @@
-// Products on packed operands, of every instruction set, against plain loops in double.
+// Products on packed operands against plain loops in double; run once for each instruction set.
 #include "gemm/packed.h"
 
-#include <cstdlib>
-#include <string>
-
 #include "helpers.h"
-#include "isas.h"
 
 namespace timernn::test {
 namespace {
@@ -22,20 +18,20 @@ struct Sizes {
   std::size_t m, n, k;
 };
 
-void check_panel(const Kernels& kernels, const Sizes& s, bool accumulate, bool tanh, bool turned) {
+void check_panel(const Sizes& s, bool accumulate, bool tanh, bool turned) {
   Random random(s.m * 1000 + s.n * 10 + s.k);
   const std::vector<float> A = random.floats(s.m * s.k, 1.0), before = random.floats(s.m * s.n, 1.0);
   // Columns beyond n may hold anything that is finite, and must not come out.
-  const std::vector<float> B = random.floats(s.k * kernels.panel, 1.0);
+  const std::vector<float> B = random.floats(s.k * kernels().panel, 1.0);
   Guarded C(before, 1);
-  kernels.gemm_panel({C.data(), s.n, A.data(), turned ? 1 : s.k, turned ? s.m : 1, 0, B.data(), s.m, s.n, s.k,
-                      accumulate, tanh});
+  kernels().gemm_panel({C.data(), s.n, A.data(), turned ? 1 : s.k, turned ? s.m : 1, 0, B.data(), s.m, s.n,
+                        s.k, accumulate, tanh});
   CHECK(C.intact());
   for (std::size_t r = 0; r < s.m; ++r) {
     for (std::size_t c = 0; c < s.n; ++c) {
       double sum = accumulate ? at(before, r * s.n + c) : 0.0, size = std::fabs(sum);
       for (std::size_t l = 0; l < s.k; ++l) {
-        const double term = at(A, turned ? l * s.m + r : r * s.k + l) * at(B, l * kernels.panel + c);
+        const double term = at(A, turned ? l * s.m + r : r * s.k + l) * at(B, l * kernels().panel + c);
         sum += term;
         size += std::fabs(term);
       }
@@ -46,43 +42,38 @@ void check_panel(const Kernels& kernels, const Sizes& s, bool accumulate, bool t
 }
 
 TEST("gemm_panel: every height of tile and width of panel, both layouts of A, accumulating and with tanh") {
-  for (const Kernels* kernels : runnable_isas()) {
-    for (std::size_t m = 1; m <= 2 * kernels->tile + 1; ++m) {
-      for (std::size_t n = 1; n <= kernels->panel; ++n) {
-        for (std::size_t k : {1, 2, 37}) {
-          check_panel(*kernels, {m, n, k}, false, false, false);
-          check_panel(*kernels, {m, n, k}, true, k == 2, true);
-        }
+  for (std::size_t m = 1; m <= kernels().tile + 2; ++m) {
+    for (std::size_t n = 1; n <= kernels().panel; ++n) {
+      for (std::size_t k : {1, 2, 37}) {
+        check_panel({m, n, k}, false, false, false);
+        check_panel({m, n, k}, true, k == 2, true);
       }
     }
   }
 }
 
 TEST("gemm_panel: A that lies in panels itself") {
-  for (const Kernels* kernels : runnable_isas()) {
-    const std::size_t panel = kernels->panel, m = 7, k = 2 * panel + 5, n = 3;
-    Random random(k);
-    // Element (r, s) of A at [s / panel][r][s % panel], with a gap between the panels.
-    const std::size_t distance = m * panel + 16;
-    const std::vector<float> A = random.floats(3 * distance, 1.0), B = random.floats(k * panel, 1.0);
-    Guarded C(m * n, 0);
-    kernels->gemm_panel({C.data(), n, A.data(), panel, 1, distance, B.data(), m, n, k, false, false});
-    CHECK(C.intact());
-    for (std::size_t r = 0; r < m; ++r) {
-      for (std::size_t c = 0; c < n; ++c) {
-        double sum = 0.0, size = 0.0;
-        for (std::size_t s = 0; s < k; ++s) {
-          const double term = at(A, s / panel * distance + r * panel + s % panel) * at(B, s * panel + c);
-          sum += term;
-          size += std::fabs(term);
-        }
-        CHECK_NEAR(C[r * n + c], sum, bound(k) * size);
+  const std::size_t panel = kernels().panel, m = 7, k = 2 * panel + 5, n = 3;
+  Random random(k);
+  // Element (r, s) of A at [s / panel][r][s % panel], with a gap between the panels.
+  const std::size_t distance = m * panel + 16;
+  const std::vector<float> A = random.floats(3 * distance, 1.0), B = random.floats(k * panel, 1.0);
+  Guarded C(m * n, 0);
+  kernels().gemm_panel({C.data(), n, A.data(), panel, 1, distance, B.data(), m, n, k, false, false});
+  CHECK(C.intact());
+  for (std::size_t r = 0; r < m; ++r) {
+    for (std::size_t c = 0; c < n; ++c) {
+      double sum = 0.0, size = 0.0;
+      for (std::size_t s = 0; s < k; ++s) {
+        const double term = at(A, s / panel * distance + r * panel + s % panel) * at(B, s * panel + c);
+        sum += term;
+        size += std::fabs(term);
       }
+      CHECK_NEAR(C[r * n + c], sum, bound(k) * size);
     }
   }
 }
 
-// Through kernels(), that is, for the set that TIMERNN_ISA names.
 void check_packed(const Sizes& s, bool transposed, bool accumulate) {
   Random random(s.m + s.n + s.k);
   const std::size_t lda = s.k + 3, ldc = s.n + 2, ld = (transposed ? s.k : s.n) + 1;
@@ -160,14 +151,6 @@ TEST("gemm_outer: one row and many, more rows and columns than a block") {
     check_outer(s);
   }
   check_outer({25, 530, 600});
-}
-
-TEST("TIMERNN_GEMM chooses the path; auto is packed where the kernels have fused multiply-adds") {
-  const char* variable = std::getenv("TIMERNN_GEMM");
-  const std::string wanted = variable == nullptr ? "auto" : variable;
-  const bool generic = std::string(kernels().isa) == "generic";
-  const bool packed = wanted == "packed" || (wanted != "blas" && !generic);
-  CHECK(gemm_path() == (packed ? GemmPath::packed : GemmPath::blas));
 }
 
 }  // namespace
