@@ -93,7 +93,9 @@ ModelSpec spec(const Napi::Value& value) {
     fail(value.Env(), "ERR_TIMERNN_SPEC", "Expected spec.layers to be an array of at least one layer");
   }
   const auto list = layers.As<Napi::Array>();
-  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+  // Getters may change the arrays while they are read: lengths are read once, and each element once.
+  const std::uint32_t count = list.Length();
+  for (std::uint32_t i = 0; i < count; ++i) {
     const Napi::Object layer = object(list.Get(i), "spec.layers[]");
     const std::string name = text(layer.Get("cell"), "spec.layers[].cell");
     const Cell* cell = find_cell(name);
@@ -110,7 +112,7 @@ std::vector<std::size_t> offsets(const Napi::Value& value, const ModelSpec& mode
   }
   const auto list = value.As<Napi::Array>();
   std::vector<std::size_t> out;
-  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+  for (std::uint32_t i = 0; i < tensors; ++i) {
     const double x = number(list.Get(i), "offset");
     if (x != std::floor(x) || x < 0.0 || x > 9007199254740991.0) {
       fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected tensor offsets to be non-negative integers");

@@ -33,6 +33,12 @@ auto guarded(Napi::Env env, F body) -> decltype(body()) {
   }
 }
 
+/// A call of JavaScript with `guarded` around it: std::bad_alloc must not end the process.
+template <Napi::Value (*call)(const Napi::CallbackInfo&)>
+Napi::Value safe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return call(info); });
+}
+
 template <typename T>
 struct Span {
   T* data;
@@ -46,7 +52,7 @@ Span<double> doubles(const Napi::Value& value, const char* name, std::size_t exp
 Span<std::int32_t> ints(const Napi::Value& value, const char* name, std::size_t expected = kAnyLength);
 Span<std::uint32_t> uints(const Napi::Value& value, const char* name, std::size_t expected = kAnyLength);
 
-/// An integer in [min, 2^53).
+/// An integer in [min, 2^31).
 std::size_t size(const Napi::Value& value, const char* name, std::size_t min = 0);
 double number(const Napi::Value& value, const char* name);
 std::uint64_t seed(const Napi::Value& value, const char* name);

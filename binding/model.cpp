@@ -135,22 +135,24 @@ class ReplicaWrap : public Napi::ObjectWrap<ReplicaWrap> {
 
   // Whole streams, window after window, off the calling thread.
   Napi::Value evaluate(const Napi::CallbackInfo& info) {
-    const WindowInput in = input(info[2], info[3], info[4], true);
-    float* state = floats(info[0], "state", state_floats(replica_->spec(), in.rows)).data;
-    const float* params = arena(info[1], "params", floats_).data;
-    take(info.Env(), busy_, "replica");
-    auto loss = std::make_shared<double>(0.0);
-    const auto work = [in, state, params, loss, replica = replica_] {
-      for (std::size_t done = 0; done < in.steps; done += replica->window()) {
-        WindowInput part = in;
-        part.shift = done;
-        part.steps = std::min(replica->window(), in.steps - done);
-        *loss += replica->forward_window(state, params, part);
-      }
-    };
-    return run_async(
-        info.Env(), work, [loss](Napi::Env env) { return Napi::Number::New(env, *loss); },
-        {info[0], info[1], info[2], info[3], info.This()}, [busy = busy_] { busy->store(false); });
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const WindowInput in = input(info[2], info[3], info[4], true);
+      float* state = floats(info[0], "state", state_floats(replica_->spec(), in.rows)).data;
+      const float* params = arena(info[1], "params", floats_).data;
+      take(info.Env(), busy_, "replica");
+      auto loss = std::make_shared<double>(0.0);
+      const auto work = [in, state, params, loss, replica = replica_] {
+        for (std::size_t done = 0; done < in.steps; done += replica->window()) {
+          WindowInput part = in;
+          part.shift = done;
+          part.steps = std::min(replica->window(), in.steps - done);
+          *loss += replica->forward_window(state, params, part);
+        }
+      };
+      return run_async(
+          info.Env(), work, [loss](Napi::Env env) { return Napi::Number::New(env, *loss); },
+          {info[0], info[1], info[2], info[3], info.This()}, [busy = busy_] { busy->store(false); });
+    });
   }
 
   Napi::Value workspace_bytes(const Napi::CallbackInfo& info) {
@@ -193,38 +195,45 @@ class StepperWrap : public Napi::ObjectWrap<StepperWrap> {
   }
 
   Napi::Value generate(const Napi::CallbackInfo& info) {
-    if (!info[0].IsObject())
-      fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected generate options to be an object");
-    const Napi::Object o = info[0].As<Napi::Object>();
-    const float* params = arena(o.Get("params"), "params", floats_).data;
-    const Tokens input = copy(o.Get("input"), "input");
-    const std::size_t count = size(o.Get("count"), "count");
-    const SampleOptions sample{number(o.Get("temperature"), "temperature"), size(o.Get("topK"), "topK"),
-                               seed(o.Get("seed"), "seed"), size(o.Get("position"), "position"),
-                               copy(o.Get("exclude"), "exclude")};
-    take(info.Env(), busy_, "stepper");
-    auto out = std::make_shared<Tokens>();
-    const auto work = [=, stepper = stepper_] { *out = stepper->generate(params, input, count, sample); };
-    const auto finish = [out](Napi::Env env) -> Napi::Value {
-      auto array = Napi::Uint32Array::New(env, out->size());
-      std::copy(out->begin(), out->end(), array.Data());
-      return array;
-    };
-    return run_async(info.Env(), work, finish, {o.Get("params"), info.This()},
-                     [busy = busy_] { busy->store(false); });
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      if (!info[0].IsObject())
+        fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected generate options to be an object");
+      const Napi::Object o = info[0].As<Napi::Object>();
+      const Tokens input = copy(o.Get("input"), "input");
+      const std::size_t count = size(o.Get("count"), "count");
+      const SampleOptions sample{number(o.Get("temperature"), "temperature"), size(o.Get("topK"), "topK"),
+                                 seed(o.Get("seed"), "seed"), size(o.Get("position"), "position"),
+                                 copy(o.Get("exclude"), "exclude")};
+      // Last, and once: the other properties' getters may run anything.
+      const Napi::Value held = o.Get("params");
+      const float* params = arena(held, "params", floats_).data;
+      take(info.Env(), busy_, "stepper");
+      auto out = std::make_shared<Tokens>();
+      const auto work = [=, stepper = stepper_] { *out = stepper->generate(params, input, count, sample); };
+      const auto finish = [out](Napi::Env env) -> Napi::Value {
+        auto array = Napi::Uint32Array::New(env, out->size());
+        std::copy(out->begin(), out->end(), array.Data());
+        return array;
+      };
+      return run_async(info.Env(), work, finish, {held, info.This()}, [busy = busy_] { busy->store(false); });
+    });
   }
 
   Napi::Value score(const Napi::CallbackInfo& info) {
-    if (!info[0].IsObject()) fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected score options to be an object");
-    const Napi::Object o = info[0].As<Napi::Object>();
-    const float* params = arena(o.Get("params"), "params", floats_).data;
-    const Tokens tokens = copy(o.Get("tokens"), "tokens");
-    take(info.Env(), busy_, "stepper");
-    auto total = std::make_shared<double>(0.0);
-    const auto work = [=, stepper = stepper_] { *total = stepper->score(params, tokens); };
-    return run_async(
-        info.Env(), work, [total](Napi::Env env) { return Napi::Number::New(env, *total); },
-        {o.Get("params"), info.This()}, [busy = busy_] { busy->store(false); });
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      if (!info[0].IsObject())
+        fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected score options to be an object");
+      const Napi::Object o = info[0].As<Napi::Object>();
+      const Tokens tokens = copy(o.Get("tokens"), "tokens");
+      const Napi::Value held = o.Get("params");
+      const float* params = arena(held, "params", floats_).data;
+      take(info.Env(), busy_, "stepper");
+      auto total = std::make_shared<double>(0.0);
+      const auto work = [=, stepper = stepper_] { *total = stepper->score(params, tokens); };
+      return run_async(
+          info.Env(), work, [total](Napi::Env env) { return Napi::Number::New(env, *total); },
+          {held, info.This()}, [busy = busy_] { busy->store(false); });
+    });
   }
 
   std::shared_ptr<Stepper> stepper_;
@@ -235,10 +244,10 @@ class StepperWrap : public Napi::ObjectWrap<StepperWrap> {
 }  // namespace
 
 void register_model(Napi::Env env, Napi::Object exports) {
-  exports.Set("tensorTable", Napi::Function::New(env, tensor_table_call, "tensorTable"));
-  exports.Set("stateSize", Napi::Function::New(env, state_size, "stateSize"));
-  exports.Set("initialise", Napi::Function::New(env, initialise_call, "initialise"));
-  exports.Set("initialiseCell", Napi::Function::New(env, initialise_cell, "initialiseCell"));
+  exports.Set("tensorTable", Napi::Function::New(env, safe<tensor_table_call>, "tensorTable"));
+  exports.Set("stateSize", Napi::Function::New(env, safe<state_size>, "stateSize"));
+  exports.Set("initialise", Napi::Function::New(env, safe<initialise_call>, "initialise"));
+  exports.Set("initialiseCell", Napi::Function::New(env, safe<initialise_cell>, "initialiseCell"));
   exports.Set("Replica", ReplicaWrap::define(env));
   exports.Set("Stepper", StepperWrap::define(env));
 }

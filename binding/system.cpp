@@ -134,12 +134,12 @@ Napi::Value uniform(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_system(Napi::Env env, Napi::Object exports) {
-  exports.Set("systemInfo", Napi::Function::New(env, system_info, "systemInfo"));
-  exports.Set("measureSgemm", Napi::Function::New(env, measure_sgemm, "measureSgemm"));
-  exports.Set("measureFma", Napi::Function::New(env, measure_fma, "measureFma"));
-  exports.Set("cells", Napi::Function::New(env, cells, "cells"));
-  exports.Set("misalignment", Napi::Function::New(env, misalignment, "misalignment"));
-  exports.Set("uniform", Napi::Function::New(env, uniform, "uniform"));
+  exports.Set("systemInfo", Napi::Function::New(env, safe<system_info>, "systemInfo"));
+  exports.Set("measureSgemm", Napi::Function::New(env, safe<measure_sgemm>, "measureSgemm"));
+  exports.Set("measureFma", Napi::Function::New(env, safe<measure_fma>, "measureFma"));
+  exports.Set("cells", Napi::Function::New(env, safe<cells>, "cells"));
+  exports.Set("misalignment", Napi::Function::New(env, safe<misalignment>, "misalignment"));
+  exports.Set("uniform", Napi::Function::New(env, safe<uniform>, "uniform"));
 }
 
 }  // namespace timernn::binding

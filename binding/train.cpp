@@ -29,6 +29,26 @@ void check_length(const Napi::Value& value, const char* name, std::size_t least)
   }
 }
 
+// Every property is read here and only here: a getter cannot give one array to the checks and another to the
+// run. What this returns also keeps the arrays' memory alive; nobody else can change it.
+Napi::Object snapshot(const Napi::Object& run) {
+  Napi::Object out = Napi::Object::New(run.Env());
+  for (const char* name : {"spec", "offsets", "params", "tokens", "streamStarts", "streamSteps", "window",
+                           "control", "scratch", "grads", "states", "shardRows"}) {
+    out.Set(name, run.Get(name));
+  }
+  for (const char* name : {"grads", "states", "shardRows"}) {
+    const Napi::Value value = out.Get(name);
+    if (!value.IsArray()) continue;
+    const auto list = value.As<Napi::Array>();
+    const std::uint32_t count = list.Length();
+    Napi::Array copy = Napi::Array::New(run.Env());
+    for (std::uint32_t i = 0; i < count; ++i) copy.Set(i, list.Get(i));
+    out.Set(name, copy);
+  }
+  return out;
+}
+
 RunPlan plan(const Napi::Object& o) {
   RunPlan out{};
   out.spec = spec(o.Get("spec"));
@@ -75,23 +95,29 @@ class RunnerWrap : public Napi::ObjectWrap<RunnerWrap> {
   explicit RunnerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RunnerWrap>(info) {
     guarded(info.Env(), [&] {
       if (!info[0].IsObject()) fail(info.Env(), "ERR_TIMERNN_OPTION", "Expected the run to be an object");
-      const Napi::Object o = info[0].As<Napi::Object>();
-      runner_ = std::make_unique<Runner>(plan(o));
-      // The arrays' memory must live as long as the runner: a copy of the list of them, which nobody else can
-      // change.
-      Napi::Array keep = Napi::Array::New(info.Env());
-      std::uint32_t n = 0;
-      for (const char* name : {"params", "tokens", "streamStarts", "control", "scratch"})
-        keep.Set(n++, o.Get(name));
-      for (const char* name : {"grads", "states"}) {
-        const auto list = o.Get(name).As<Napi::Array>();
-        for (std::uint32_t i = 0; i < list.Length(); ++i) keep.Set(n++, list.Get(i));
-      }
-      keep_ = Napi::Persistent(keep.As<Napi::Object>());
+      const Napi::Object run = snapshot(info[0].As<Napi::Object>());
+      RunPlan described = plan(run);
+      control_ = described.control;
+      runner_ = std::make_unique<Runner>(std::move(described));
+      keep_ = Napi::Persistent(run);
+      napi_add_env_cleanup_hook(info.Env(), thread_ends, this);
+      watching_ = true;
     });
   }
 
+  ~RunnerWrap() override {
+    if (watching_) napi_remove_env_cleanup_hook(Env(), thread_ends, this);
+  }
+
  private:
+  // A thread that is ended before its task came to it (the thread that trains was terminated) would leave the
+  // other ranks in their barrier for ever, and with them whoever joins their threads.
+  static void thread_ends(void* self) {
+    auto* wrap = static_cast<RunnerWrap*>(self);
+    wrap->watching_ = false;
+    Control(wrap->control_).poison();
+  }
+
   Napi::Value run(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
@@ -120,6 +146,8 @@ class RunnerWrap : public Napi::ObjectWrap<RunnerWrap> {
   }
 
   std::unique_ptr<Runner> runner_;
+  std::int32_t* control_ = nullptr;
+  bool watching_ = false;
   Napi::ObjectReference keep_;
 };
 

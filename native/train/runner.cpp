@@ -98,9 +98,20 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
   result.gradient_norm = norm;
 }
 
+// A rank or a window outside the plan would be an address outside its arrays.
+void Runner::check(const RoundCall& call) const {
+  const std::size_t windows = (plan_.stream_steps + plan_.window - 1) / plan_.window;
+  if (call.rank < call.workers && call.to <= windows) return;
+  throw Error("ERR_TIMERNN_OPTION", "Expected a rank below " + std::to_string(call.workers) +
+                                        " and windows up to " + std::to_string(windows) + ", got rank " +
+                                        std::to_string(call.rank) + " and windows up to " +
+                                        std::to_string(call.to));
+}
+
 RoundResult Runner::run(const RoundCall& call) {
   RoundResult result;
   try {
+    check(call);
     for (std::size_t w = call.from; w < call.to && !result.stopped; ++w) {
       run_window(call, w, result);
       result.stopped = control_.stop_decided();

@@ -60,6 +60,7 @@ class Runner {
   RoundResult run(const RoundCall& call);
 
  private:
+  void check(const RoundCall& call) const;
   void compute_shards(const RoundCall& call, std::size_t window, std::size_t steps);
   void reduce(const RoundCall& call);
   void update(const RoundCall& call, double norm);

@@ -1,0 +1,69 @@
+/** What the addon does with callers that mean harm, or that are ended at the wrong moment: it throws, and never dies. */
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import test from 'ava';
+import { native } from '#src/native.js';
+import { tinyRun } from '../pool/helpers/runs.js';
+
+const call = { rank: 0, workers: 1, from: 0, to: 1, learningRate: 0.1, clip: 1 };
+
+test('a getter that empties the array which it belongs to', async (t) => {
+  const { spec, offsets } = await tinyRun();
+  const shrinking = [...offsets];
+  Object.defineProperty(shrinking, 0, {
+    get: () => {
+      shrinking.length = 1;
+      return 0;
+    },
+  });
+  t.throws(() => new native.Stepper(spec, shrinking), { code: 'ERR_TIMERNN_OPTION', message: /offset/ });
+});
+
+test('a getter that gives another array each time is asked once', async (t) => {
+  const run = await tinyRun();
+  let asked = 0;
+  const changing = {
+    ...run,
+    get params() {
+      return asked++ === 0 ? run.params : new Float32Array(1);
+    },
+  };
+  const runner = new native.Runner(changing);
+  t.is(asked, 1);
+  t.true(runner.run(call).lossSum > 0);
+});
+
+for (const [name, bad] of Object.entries({ rank: { rank: 5_000_000 }, windows: { to: 1e9 } })) {
+  test(`a round outside of its run: ${name}`, async (t) => {
+    const runner = new native.Runner(await tinyRun());
+    t.throws(() => runner.run({ ...call, ...bad }), { code: 'ERR_TIMERNN_OPTION', message: /^Expected a rank below/ });
+  });
+}
+
+test('a thread that ends before its task comes lets the other ranks out of their barrier', async (t) => {
+  const run = await tinyRun();
+  const rank = (waits: boolean) =>
+    new Worker(new URL('./helpers/rank.js', import.meta.url), { workerData: { run, waits } });
+  const waiting = rank(true);
+  // Where the fix is missing, this ends the wait.
+  t.teardown(() => native.poison(run.control));
+  t.deepEqual(await once(waiting, 'message'), ['ready']);
+  const left = once(waiting, 'message');
+  await once(rank(false), 'exit');
+  t.deepEqual(await left, ['ERR_TIMERNN_WORKER']);
+});
+
+// Linux can take address space away from a process before it starts.
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux('memory that runs out in a constructor is an error, not the end of the process', (t) => {
+  const layers = fileURLToPath(new URL('../../../dist/layers/index.js', import.meta.url));
+  const script = `import { RNN } from ${JSON.stringify(layers)};
+    try { new RNN({ inputSize: 1, hiddenSize: 26000 }); } catch (error) { console.log(error.code); }`;
+  // Wh and its gradient take 5 GiB, which nobody writes to; their initialisation would take 5 GiB more.
+  const command = `ulimit -v 8000000 && exec "$0" --input-type=module -e "$1"`;
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', command, process.execPath, script], { encoding: 'utf8' });
+  t.is(status, 0, stderr);
+  t.regex(stdout, /^ERR_TIMERNN_(NATIVE|SHAPE)$/m);
+});
