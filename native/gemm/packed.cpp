@@ -48,22 +48,6 @@ void pack_rows(float* out, const Pack& p, std::size_t first, std::size_t width) 
   }
 }
 
-// Column c of the panel is row first + c of B: read along B's rows, written down the panel's column, in
-// blocks of k so that the block of the panel stays in L1.
-void pack_columns(float* out, const Pack& p, std::size_t first, std::size_t width) {
-  const std::size_t panel = kernels().panel;
-  constexpr std::size_t kBlock = 64;
-  for (std::size_t r0 = 0; r0 < p.k; r0 += kBlock) {
-    const std::size_t r1 = std::min(p.k, r0 + kBlock);
-    for (std::size_t c = 0; c < width; ++c) {
-      const float* in = p.B + (first + c) * p.ld;
-      for (std::size_t r = r0; r < r1; ++r) out[r * panel + c] = in[r];
-    }
-    for (std::size_t c = width; c < panel; ++c) {
-      for (std::size_t r = r0; r < r1; ++r) out[r * panel + c] = 0.0f;
-    }
-  }
-}
 }  // namespace
 
 void pack(const Pack& p) {
@@ -72,7 +56,7 @@ void pack(const Pack& p) {
     float* out = p.out + i * panel * rows;
     const std::size_t first = i * panel, width = std::min(panel, p.n - first);
     if (p.transposed) {
-      pack_columns(out, p, first, width);
+      kernels().pack_turned(out, p.B + first * p.ld, p.ld, p.k, width);
     } else {
       pack_rows(out, p, first, width);
     }

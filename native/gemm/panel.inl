@@ -99,3 +99,55 @@ void gemm_panel(const PanelProduct& g) {
     first += rows;
   }
 }
+
+inline Vf shuffled(Vf a, Vf b, Vi from) {
+#if defined(__clang__)
+  Vf out{};
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    const auto i = static_cast<std::size_t>(from[l]);
+    out[l] = i < kLanes ? a[i] : b[i - kLanes];
+  }
+  return out;
+#else
+  return __builtin_shuffle(a, b, from);
+#endif
+}
+
+// kLanes×kLanes numbers turned in registers: in each stage, rows a distance apart exchange every other run of
+// lanes.
+inline void turn(Vf (&v)[kLanes]) {
+#pragma GCC unroll 8
+  for (std::size_t distance = kLanes / 2; distance > 0; distance /= 2) {
+    Vi low{}, high{};
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const bool second = (l & distance) != 0;
+      low[l] = static_cast<std::int32_t>(second ? kLanes + l - distance : l);
+      high[l] = static_cast<std::int32_t>(second ? kLanes + l : l + distance);
+    }
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      if ((i & distance) != 0) continue;
+      const Vf a = v[i], b = v[i + distance];
+      v[i] = shuffled(a, b, low);
+      v[i + distance] = shuffled(a, b, high);
+    }
+  }
+}
+
+// One panel of Bᵀ: out[r][c] = in[c][r] for r < k, c < width; columns beyond width are zero.
+void pack_turned(float* out, const float* in, std::size_t ld, std::size_t k, std::size_t width) {
+  std::size_t r = 0;
+  for (; r + kLanes <= k; r += kLanes) {
+    for (std::size_t c0 = 0; c0 < kPanel; c0 += kLanes) {
+      Vf v[kLanes];
+#pragma GCC unroll 16
+      for (std::size_t c = 0; c < kLanes; ++c) v[c] = c0 + c < width ? load(in + (c0 + c) * ld + r) : Vf{};
+      turn(v);
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < kLanes; ++i) store(out + (r + i) * kPanel + c0, v[i]);
+    }
+  }
+  for (; r < k; ++r) {
+    for (std::size_t c = 0; c < kPanel; ++c) out[r * kPanel + c] = c < width ? in[c * ld + r] : 0.0f;
+  }
+}

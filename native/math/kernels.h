@@ -77,6 +77,8 @@ struct Kernels {
   /// Columns of a packed panel, and rows of a register tile.
   std::size_t panel, tile;
   void (*gemm_panel)(const PanelProduct& g);
+  /// A panel (k rows) of the transpose of `width` rows of `in` at leading dimension ld; see gemm/packed.h.
+  void (*pack_turned)(float* out, const float* in, std::size_t ld, std::size_t k, std::size_t width);
 
   /// x[i] = tanh(x[i]), i < n. In place.
   void (*tanh_inplace)(float* x, std::size_t n);

@@ -351,6 +351,7 @@ const Kernels TIMERNN_TABLE = {
     kPanel,
     kTile,
     gemm_panel,
+    pack_turned,
     tanh_inplace,
     exp_inplace,
     tanh_backward,
