@@ -82,6 +82,29 @@ Napi::Object object(const Napi::Value& value, const char* name) {
 }
 }  // namespace
 
+const Cell& cell(const Napi::Value& value) {
+  const std::string name = text(value, "cell");
+  const Cell* found = find_cell(name);
+  if (found == nullptr) fail(value.Env(), "ERR_TIMERNN_SPEC", "Expected a known cell, got \"" + name + "\"");
+  return *found;
+}
+
+Napi::Array tensor_list(Napi::Env env, const std::vector<TensorInfo>& table) {
+  Napi::Array out = Napi::Array::New(env, table.size());
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    Napi::Object tensor = Napi::Object::New(env);
+    Napi::Array shape = Napi::Array::New(env, table[i].shape.size());
+    for (std::size_t k = 0; k < table[i].shape.size(); ++k) {
+      shape.Set(static_cast<std::uint32_t>(k),
+                Napi::Number::New(env, static_cast<double>(table[i].shape[k])));
+    }
+    tensor.Set("name", table[i].name);
+    tensor.Set("shape", shape);
+    out.Set(static_cast<std::uint32_t>(i), tensor);
+  }
+  return out;
+}
+
 ModelSpec spec(const Napi::Value& value) {
   const Napi::Object o = object(value, "spec");
   const Napi::Object input = object(o.Get("input"), "spec.input");
@@ -97,10 +120,7 @@ ModelSpec spec(const Napi::Value& value) {
   const std::uint32_t count = list.Length();
   for (std::uint32_t i = 0; i < count; ++i) {
     const Napi::Object layer = object(list.Get(i), "spec.layers[]");
-    const std::string name = text(layer.Get("cell"), "spec.layers[].cell");
-    const Cell* cell = find_cell(name);
-    if (cell == nullptr) fail(value.Env(), "ERR_TIMERNN_SPEC", "Expected a known cell, got \"" + name + "\"");
-    out.layers.push_back({cell, size(layer.Get("size"), "spec.layers[].size", 1)});
+    out.layers.push_back({&cell(layer.Get("cell")), size(layer.Get("size"), "spec.layers[].size", 1)});
   }
   return out;
 }

@@ -58,6 +58,10 @@ double number(const Napi::Value& value, const char* name);
 std::uint64_t seed(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);
 
+/// A cell by its name in the registry.
+const Cell& cell(const Napi::Value& name);
+/// A tensor table as an array of { name, shape }.
+Napi::Array tensor_list(Napi::Env env, const std::vector<TensorInfo>& table);
 ModelSpec spec(const Napi::Value& value);
 /// Offsets in table order; each tensor must end within `length` floats (kAnyLength: not checked here).
 std::vector<std::size_t> offsets(const Napi::Value& value, const ModelSpec& spec);

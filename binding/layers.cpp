@@ -17,39 +17,58 @@ CellDims window_dims(const Napi::Value& value) {
           size(o.Get("H"), "H", 1)};
 }
 
-Napi::Value rnn_forward(const Napi::CallbackInfo& info) {
+// An array of Float32Arrays, one for each tensor of the cell, in table order.
+std::vector<float*> tensors(const Napi::Value& value, const char* name, const std::vector<TensorInfo>& table) {
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != table.size()) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         std::string("Expected ") + name + " to be an array of " + std::to_string(table.size()) + " arrays");
+  }
+  std::vector<float*> out;
+  for (std::uint32_t i = 0; i < table.size(); ++i) {
+    const std::string each = std::string(name) + "." + table[i].name;
+    out.push_back(floats(value.As<Napi::Array>().Get(i), each.c_str(), table[i].length()).data);
+  }
+  return out;
+}
+
+Napi::Value cell_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const CellDims d = window_dims(info[6]);
-    const std::size_t rows = d.n * d.T;
-    layer_forward({floats(info[0], "hs", rows * d.H).data,
-                   floats(info[1], "xs", rows * d.D).data,
-                   floats(info[2], "h0", d.n * d.H).data,
-                   {floats(info[3], "Wx", d.D * d.H).data, floats(info[4], "Wh", d.H * d.H).data,
-                    floats(info[5], "b", d.H).data},
-                   d});
+    const Cell& c = cell(info[0]);
+    const CellDims d = window_dims(info[7]);
+    const std::size_t rows = d.n * d.T, state = c.states * d.n * d.H;
+    const auto in = [&](std::size_t i, const char* name, std::size_t n) { return floats(info[i], name, n).data; };
+    const auto params = tensors(info[6], "params", c.tensors(d.D, d.H));
+    layer_forward({in(1, "hs", rows * d.H), in(2, "end", state), in(3, "ws", c.ws_floats(d)),
+                   in(4, "xs", rows * d.D), in(5, "state", state), params.data(), c, d});
     return info.Env().Undefined();
   });
 }
 
-Napi::Value rnn_backward(const Napi::CallbackInfo& info) {
+Napi::Value cell_backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const CellDims d = window_dims(info[12]);
-    const std::size_t rows = d.n * d.T;
-    const auto in = [&](std::size_t i, const char* name, std::size_t n) {
-      return floats(info[i], name, n).data;
-    };
-    layer_backward({in(0, "dxs", rows * d.D),
-                    in(1, "dh0", d.n * d.H),
-                    {in(2, "dWx", d.D * d.H), in(3, "dWh", d.H * d.H), in(4, "db", d.H)},
-                    in(5, "dhs", rows * d.H),
-                    in(6, "dhNext", d.n * d.H),
-                    in(7, "xs", rows * d.D),
-                    in(8, "hs", rows * d.H),
-                    in(9, "h0", d.n * d.H),
-                    {in(10, "Wx", d.D * d.H), in(11, "Wh", d.H * d.H), nullptr},
-                    d});
+    const Cell& c = cell(info[0]);
+    const CellDims d = window_dims(info[11]);
+    const std::size_t rows = d.n * d.T, state = c.states * d.n * d.H;
+    const auto in = [&](std::size_t i, const char* name, std::size_t n) { return floats(info[i], name, n).data; };
+    const auto table = c.tensors(d.D, d.H);
+    const auto grads = tensors(info[3], "grads", table), params = tensors(info[10], "params", table);
+    layer_backward({in(1, "dxs", rows * d.D), in(2, "dstate", state), grads.data(), in(4, "dhs", rows * d.H),
+                    in(5, "dnext", state), in(6, "ws", c.ws_floats(d)), in(7, "xs", rows * d.D),
+                    in(8, "hs", rows * d.H), in(9, "state", state), params.data(), c, d});
     return info.Env().Undefined();
   });
+}
+
+Napi::Value cell_info(const Napi::CallbackInfo& info) {
+  const Cell& c = cell(info[0]);
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("states", static_cast<double>(c.states));
+  out.Set("tensors", tensor_list(info.Env(), c.tensors(size(info[1], "D", 1), size(info[2], "H", 1))));
+  return out;
+}
+
+Napi::Value cell_workspace(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(cell(info[0]).ws_floats(window_dims(info[1]))));
 }
 
 Napi::Value embedding_forward(const Napi::CallbackInfo& info) {
@@ -123,8 +142,10 @@ Napi::Value loss_backward(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_layers(Napi::Env env, Napi::Object exports) {
-  exports.Set("rnnForward", Napi::Function::New(env, rnn_forward, "rnnForward"));
-  exports.Set("rnnBackward", Napi::Function::New(env, rnn_backward, "rnnBackward"));
+  exports.Set("cellForward", Napi::Function::New(env, cell_forward, "cellForward"));
+  exports.Set("cellBackward", Napi::Function::New(env, cell_backward, "cellBackward"));
+  exports.Set("cellInfo", Napi::Function::New(env, cell_info, "cellInfo"));
+  exports.Set("cellWorkspace", Napi::Function::New(env, cell_workspace, "cellWorkspace"));
   exports.Set("embeddingForward", Napi::Function::New(env, embedding_forward, "embeddingForward"));
   exports.Set("embeddingBackward", Napi::Function::New(env, embedding_backward, "embeddingBackward"));
   exports.Set("affineForward", Napi::Function::New(env, affine_forward_call, "affineForward"));

@@ -11,21 +11,7 @@ namespace timernn::binding {
 namespace {
 
 Napi::Value tensor_table_call(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const auto table = tensor_table(spec(info[0]));
-  Napi::Array out = Napi::Array::New(env, table.size());
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    Napi::Object tensor = Napi::Object::New(env);
-    Napi::Array shape = Napi::Array::New(env, table[i].shape.size());
-    for (std::size_t k = 0; k < table[i].shape.size(); ++k) {
-      shape.Set(static_cast<std::uint32_t>(k),
-                Napi::Number::New(env, static_cast<double>(table[i].shape[k])));
-    }
-    tensor.Set("name", table[i].name);
-    tensor.Set("shape", shape);
-    out.Set(static_cast<std::uint32_t>(i), tensor);
-  }
-  return out;
+  return tensor_list(info.Env(), tensor_table(spec(info[0])));
 }
 
 Napi::Value state_size(const Napi::CallbackInfo& info) {
@@ -54,13 +40,15 @@ Napi::Value initialise_call(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value initialise_cell(const Napi::CallbackInfo& info) {
-  const std::string name = text(info[3], "cell");
-  const Cell* cell = find_cell(name);
-  if (cell == nullptr) fail(info.Env(), "ERR_TIMERNN_SPEC", "Expected a known cell, got \"" + name + "\"");
-  const auto table = cell->tensors(size(info[4], "D", 1), size(info[5], "H", 1));
-  const std::uint64_t s = seed(info[6], "seed");
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    initialise_tensor(floats(info[i], table[i].name.c_str(), table[i].length()).data, table[i], s, i);
+  const auto table = cell(info[1]).tensors(size(info[2], "D", 1), size(info[3], "H", 1));
+  const std::uint64_t s = seed(info[4], "seed");
+  if (!info[0].IsArray() || info[0].As<Napi::Array>().Length() != table.size()) {
+    fail(info.Env(), "ERR_TIMERNN_SHAPE",
+         "Expected tensors to be an array of " + std::to_string(table.size()) + " arrays");
+  }
+  for (std::uint32_t i = 0; i < table.size(); ++i) {
+    const Napi::Value out = info[0].As<Napi::Array>().Get(i);
+    initialise_tensor(floats(out, table[i].name.c_str(), table[i].length()).data, table[i], s, i);
   }
   return info.Env().Undefined();
 }

@@ -15,11 +15,14 @@ export { type ErrorCode, TimeRNNError } from './errors.js';
 export { LanguageModel } from './models/language-model.js';
 export type {
   GenerateOptions,
+  GRULayerOptions,
   LanguageModelOptions,
   LayerOptions,
   LogProbabilityOptions,
+  LSTMLayerOptions,
+  ModelSpec,
   PerplexityOptions,
+  RNNLayerOptions,
   TrainOptions,
   TrainProgress,
 } from './models/types.js';
-export type { ModelSpec } from './native-types.js';

@@ -25,7 +25,7 @@ export interface WindowDims {
 /** Where a replica reads its window: row r reads tokens[starts[r] + t] as input and the token after it as target. */
 export interface NativeReplica {
   /**
-   * Forward, loss and truncated backward over one window. `state` (layers×rows×H, see `stateSize`) is read as the
+   * Forward, loss and truncated backward over one window. `state` (a layer: states×rows×H, h first; see `stateSize`) is read as the
    * carried state and overwritten with the final one. `grads` is overwritten.
    * `scale` multiplies every gradient (1 / tokens of the whole mini-batch for the mean).
    * @returns the sum of the negative log-likelihoods in nats over rows·steps predicted tokens
@@ -74,7 +74,7 @@ export interface RoundResult {
 
 /** Plain data; every array is a view of a SharedArrayBuffer. The same object is sent to each worker. */
 export interface NativeRun {
-  spec: ModelSpec;
+  spec: NativeSpec;
   params: Float32Array;
   /** Offset (in floats) of each tensor of the table, in table order, inside params and inside each gradient arena. */
   offsets: number[];
@@ -135,29 +135,11 @@ export interface NativeStepper {
   score(options: { params: Float32Array; tokens: Uint32Array }): Promise<number>;
 }
 
-/** The whole identity of an architecture: a small JSON object, kept in every model file. */
-export interface ModelSpec {
-  /** Token ids below `vocabulary`, each embedded in `embedding` numbers. */
-  input: {
-    /** The only kind so far. */
-    kind: 'tokens';
-    /** Vocabulary size V. */
-    vocabulary: number;
-    /** Embedding size D. */
-    embedding: number;
-  };
-  /** Recurrent layers, first one next to the input. */
-  layers: {
-    /** Cell name in the registry. */
-    cell: string;
-    /** Hidden size H. */
-    size: number;
-  }[];
-  /** Scores over the vocabulary. */
-  output: {
-    /** The only kind so far. */
-    kind: 'softmax';
-  };
+/** The architecture as the addon takes it; `models/spec.ts` makes it from the public spec. */
+export interface NativeSpec {
+  input: { vocabulary: number; embedding: number };
+  /** First one next to the input. `cell` is a name of the native registry. */
+  layers: { cell: string; size: number }[];
 }
 
 export interface SystemInfo {
@@ -187,21 +169,13 @@ export interface Binding {
 
   /** Cells in the registry. */
   cells(): string[];
-  tensorTable(spec: ModelSpec): NativeTensor[];
+  tensorTable(spec: NativeSpec): NativeTensor[];
   /** Floats of hidden state for `rows` streams. */
-  stateSize(spec: ModelSpec, rows: number): number;
+  stateSize(spec: NativeSpec, rows: number): number;
   /** Fills params by each cell's documented initialisation, addressed by (seed, tensor), on the libuv pool. */
-  initialise(params: Float32Array, spec: ModelSpec, offsets: number[], seed: bigint): Promise<void>;
-  /** Synchronous initialisation of one layer's tensors, for the layers API: Wx D×G·H, Wh H×G·H, b G·H. */
-  initialiseCell(
-    Wx: Float32Array,
-    Wh: Float32Array,
-    b: Float32Array,
-    cell: string,
-    D: number,
-    H: number,
-    seed: bigint,
-  ): void;
+  initialise(params: Float32Array, spec: NativeSpec, offsets: number[], seed: bigint): Promise<void>;
+  /** Synchronous initialisation of one layer's tensors, in table order, for the layers API. */
+  initialiseCell(tensors: readonly Float32Array[], cell: string, D: number, H: number, seed: bigint): void;
   /** Floats to skip from the start of `array` to the next 64-byte boundary of its memory. */
   misalignment(array: Float32Array): number;
   /** Uniform numbers in [low, high) addressed by (seed, stream). */
@@ -216,35 +190,42 @@ export interface Binding {
   /** Clears barrier, poison and cancel before a new run. */
   resetControl(control: Int32Array): void;
 
-  Replica: new (spec: ModelSpec, offsets: number[], rows: number, window: number, trainable: boolean) => NativeReplica;
+  Replica: new (spec: NativeSpec, offsets: number[], rows: number, window: number, trainable: boolean) => NativeReplica;
   Runner: new (run: NativeRun) => NativeRunner;
-  Stepper: new (spec: ModelSpec, offsets: number[]) => NativeStepper;
+  Stepper: new (spec: NativeSpec, offsets: number[]) => NativeStepper;
 
   // ---- the book's layers; arrays are N×T×· outside (batch first), everything synchronous, outputs overwritten ----
-  /** hs N×T×H; h0 N×H; dims. */
-  rnnForward(
+  /** A cell's tensor table, and how many state vectors a row has: 1 (h) or 2 (h and c). */
+  cellInfo(cell: string, D: number, H: number): { states: number; tensors: NativeTensor[] };
+  /** Floats that `cellForward` leaves for `cellBackward`. */
+  cellWorkspace(cell: string, dims: WindowDims): number;
+  /** hs N×T×H; `end` and `state` states×N×H, h first; params in table order. */
+  cellForward(
+    cell: string,
     hs: Float32Array,
+    end: Float32Array,
+    ws: Float32Array,
     xs: Float32Array,
-    h0: Float32Array,
-    Wx: Float32Array,
-    Wh: Float32Array,
-    b: Float32Array,
+    state: Float32Array,
+    params: readonly Float32Array[],
     dims: WindowDims,
   ): void;
-  /** dhNext (N×H) is the gradient that arrives at the state after the last step (zeros in truncated BPTT). */
-  rnnBackward(
+  /**
+   * dnext (states×N×H) is the gradient that arrives at the state after the last step (zeros in truncated BPTT), dstate
+   * the one at the state before the first. xs, hs, ws and state are those of the forward pass; none is changed.
+   */
+  cellBackward(
+    cell: string,
     dxs: Float32Array,
-    dh0: Float32Array,
-    dWx: Float32Array,
-    dWh: Float32Array,
-    db: Float32Array,
+    dstate: Float32Array,
+    grads: readonly Float32Array[],
     dhs: Float32Array,
-    dhNext: Float32Array,
+    dnext: Float32Array,
+    ws: Float32Array,
     xs: Float32Array,
     hs: Float32Array,
-    h0: Float32Array,
-    Wx: Float32Array,
-    Wh: Float32Array,
+    state: Float32Array,
+    params: readonly Float32Array[],
     dims: WindowDims,
   ): void;
   /** out count×D; ids count; W V×D. Throws ERR_TIMERNN_TOKEN for an id outside [0, V). */

@@ -1,4 +1,4 @@
-// Batch-first to time-major and back around the rnn cell; see window.h.
+// Batch-first to time-major and back around a cell; see window.h.
 #include "window.h"
 
 #include <cstring>
@@ -20,27 +20,27 @@ void swap_axes(float* out, const float* in, std::size_t outer, std::size_t inner
 
 void layer_forward(const LayerForward& f) {
   const auto [T, n, D, H] = f.dims;
-  const Cell& cell = *find_cell("rnn");
-  Buffer xs(T * n * D), hs((T + 1) * n * H), state(n * H), ws(cell.ws_floats(f.dims)),
-      scratch(cell.scratch_floats(f.dims));
+  Buffer xs(T * n * D), hs((T + 1) * n * H), scratch(f.cell.scratch_floats(f.dims));
   swap_axes(xs.data(), f.xs, n, T, D);
-  std::memcpy(state.data(), f.h0, n * H * sizeof(float));
-  cell.forward({hs.data(), state.data(), xs.data(), f.params, ws.data(), scratch.data(), f.dims});
+  std::memcpy(f.end, f.state, f.cell.states * n * H * sizeof(float));
+  f.cell.forward({hs.data(), f.end, xs.data(), f.params, f.ws, scratch.data(), f.dims});
   swap_axes(f.hs, hs.data() + n * H, T, n, H);
 }
 
 void layer_backward(const LayerBackward& b) {
   const auto [T, n, D, H] = b.dims;
-  const Cell& cell = *find_cell("rnn");
-  Buffer xs(T * n * D), dxs(T * n * D), hs((T + 1) * n * H), dhs(T * n * H), ws(cell.ws_floats(b.dims));
-  Buffer scratch(cell.scratch_floats(b.dims));
+  const std::size_t ws_floats = b.cell.ws_floats(b.dims);
+  Buffer xs(T * n * D), dxs(T * n * D), hs((T + 1) * n * H), dhs(T * n * H), ws(ws_floats);
+  Buffer scratch(b.cell.scratch_floats(b.dims));
   swap_axes(xs.data(), b.xs, n, T, D);
   swap_axes(dhs.data(), b.dhs, n, T, H);
-  std::memcpy(hs.data(), b.h0, n * H * sizeof(float));
+  std::memcpy(hs.data(), b.state, n * H * sizeof(float));  // h comes first
   swap_axes(hs.data() + n * H, b.hs, n, T, H);
-  std::memcpy(b.dh0, b.dh_next, n * H * sizeof(float));
-  cell.backward({dxs.data(), b.dh0, b.grads, dhs.data(), hs.data(), xs.data(), b.params, ws.data(),
-                 scratch.data(), b.dims});
+  // A cell's backward destroys ws, and the caller may want another one.
+  if (ws_floats > 0) std::memcpy(ws.data(), b.ws, ws_floats * sizeof(float));
+  std::memcpy(b.dstate, b.dnext, b.cell.states * n * H * sizeof(float));
+  b.cell.backward({dxs.data(), b.dstate, b.grads, dhs.data(), hs.data(), xs.data(), b.params, ws.data(),
+                   scratch.data(), b.dims});
   swap_axes(b.dxs, dxs.data(), T, n, D);
 }
 

@@ -60,3 +60,9 @@ export type Paint = (style: keyof typeof ANSI, text: string) => string;
 
 export const plain: Paint = (_style, text) => text;
 export const ansi: Paint = (style, text) => `\u001b[${ANSI[style]}m${text}\u001b[0m`;
+
+/** `lstm`, `rnn relu`, `gru reset-before`: a layer's cell with what is not its default. */
+export function cellName(layer: { cell?: unknown; activation?: unknown; resetAfter?: unknown } | null): string {
+  const { cell, activation = 'tanh', resetAfter = true } = layer ?? {};
+  return `${cell}${activation === 'tanh' ? '' : ` ${activation}`}${resetAfter === false ? ' reset-before' : ''}`;
+}

@@ -2,9 +2,9 @@
  * The faces of a training run: a line that rewrites itself, plain lines for log files, JSON lines for programs.
  * Refuses to do: training, files.
  */
-import type { TrainProgress } from '../models/types.js';
+import type { LayerOptions, TrainProgress } from '../models/types.js';
 import type { ReportEpoch } from '../report/types.js';
-import { bits, bitsUnit, clock, compact, count, perplexity, shellQuote, tokenNoun } from './format.js';
+import { bits, bitsUnit, cellName, clock, compact, count, perplexity, shellQuote, tokenNoun } from './format.js';
 import type { Interrupted } from './interrupt.js';
 import { jsonLine, type Sink, type TerminalAbilities } from './output.js';
 import { liveLine, logLine } from './progress-line.js';
@@ -16,7 +16,7 @@ export interface RunFacts {
   parameters: number;
   trainTokens: number;
   heldOutTokens: number;
-  layers: readonly { cell: string; size: number }[];
+  layers: readonly LayerOptions[];
   embedding: number;
   streams: number;
   window: number;
@@ -91,7 +91,7 @@ export class TextReporter implements Reporter {
     this.#facts = facts;
     const { paint } = this.#abilities();
     const noun = tokenNoun(facts.unit);
-    const layers = facts.layers.map((layer) => `${layer.cell} ${layer.size}`).join(' → ');
+    const layers = facts.layers.map((layer) => `${cellName(layer)} ${layer.size}`).join(' → ');
     const held = facts.heldOutTokens > 0 ? `, ${count(facts.heldOutTokens)} held out` : '';
     const fact = (name: string, value: string) => this.line(`${paint('dim', name.padEnd(9))} ${value}`);
     fact('corpus', `${count(facts.trainTokens)} ${noun}${held}, vocabulary ${count(facts.vocabulary)}`);

@@ -11,6 +11,7 @@ import { loadAssets, type ReportAssets } from '../report/assets.js';
 import { renderReport } from '../report/render.js';
 import type { ReportTable } from '../report/types.js';
 import { checkWritable } from './files.js';
+import { cellName } from './format.js';
 import { History } from './history.js';
 import type { Interrupted, Interrupts } from './interrupt.js';
 import { machineTable } from './machine.js';
@@ -117,7 +118,7 @@ function settingsTable(job: TrainingJob, facts: RunFacts, history: History): Rep
   return {
     title: 'Model and training',
     rows: [
-      ['Layers', facts.layers.map((layer) => `${layer.cell}, ${number(layer.size)} units`).join(' → ')],
+      ['Layers', facts.layers.map((layer) => `${cellName(layer)}, ${number(layer.size)} units`).join(' → ')],
       ['Embedding', number(facts.embedding)],
       ['Vocabulary', `${number(facts.vocabulary)}, unit: ${facts.unit}`],
       ['Trained on', `${number(facts.trainTokens)} tokens`],

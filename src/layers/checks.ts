@@ -164,6 +164,14 @@ export function expectOptions(layer: string, options: unknown): void {
   }
 }
 
+/** @throws ERR_TIMERNN_OPTION unless `value` is true or false */
+export function expectBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') {
+    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be a boolean, got ${describe(value)}`);
+  }
+  return value;
+}
+
 /** The seed as the addon takes it. @throws ERR_TIMERNN_OPTION unless it is an integer in [0, 2⁵³) */
 export function expectSeed(seed: unknown): bigint {
   return BigInt(expectInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER));

@@ -4,10 +4,14 @@
  * @module
  */
 export type { IntegerGrid, IntegerRow } from './checks.js';
-export type { RecurrentTensors, RNNOptions } from './recurrent.js';
+export type { TimeRecurrentOptions } from './carried.js';
+export type { RecurrentOptions, RecurrentTensors } from './recurrent.js';
 export { RNN, type RNNGradients } from './rnn.js';
+export type { RNNOptions } from './rnn-options.js';
 export { Tensor, type TensorOptions } from './tensor.js';
 export { type AffineTensors, TimeAffine, type TimeAffineOptions } from './time-affine.js';
 export { type EmbeddingTensors, TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.js';
+export { type GRUTensors, TimeGRU, type TimeGRUGradients, type TimeGRUOptions } from './time-gru.js';
+export { TimeLSTM, type TimeLSTMGradients, type TimeLSTMOptions } from './time-lstm.js';
 export { TimeRNN, type TimeRNNGradients, type TimeRNNOptions } from './time-rnn.js';
 export { TimeSoftmaxWithLoss, type TimeSoftmaxWithLossOptions } from './time-softmax-with-loss.js';

@@ -1,6 +1,6 @@
 /**
- * What RNN and TimeRNN share: parameters, gradients, and the tanh recurrence over a window with what backward needs.
- * Refuses to do: carry a state from call to call (TimeRNN does that) and check its arguments (both layers do).
+ * What all recurrent layers share: parameters, gradients, and a cell's recurrence over a window with what backward needs.
+ * Refuses to do: carry a state from call to call (`carried.ts` does that) and check its arguments (the layers do).
  */
 import { expectInteger } from '../errors.js';
 import { native } from '../native.js';
@@ -8,8 +8,8 @@ import type { WindowDims } from '../native-types.js';
 import { callNative, expectForward, expectOptions, expectSeed, keep } from './checks.js';
 import { Tensor } from './tensor.js';
 
-/** Options of a tanh RNN layer. */
-export interface RNNOptions {
+/** Options of a recurrent layer. */
+export interface RecurrentOptions {
   /** Input size D, a positive integer. */
   inputSize: number;
   /** Hidden size H, a positive integer. */
@@ -21,13 +21,13 @@ export interface RNNOptions {
   seed?: number;
 }
 
-/** Parameters of a tanh RNN, or their gradients. Write to `data` in place to replace them. */
+/** Parameters of a recurrent layer with G gates, or their gradients. Write to `data` in place to replace them. */
 export interface RecurrentTensors {
-  /** D×H: input to hidden. */
+  /** D×G·H: input to hidden. */
   readonly Wx: Tensor;
-  /** H×H: hidden to hidden. */
+  /** H×G·H: hidden to hidden. */
   readonly Wh: Tensor;
-  /** H: bias. */
+  /** G·H: bias. */
   readonly b: Tensor;
 }
 
@@ -35,67 +35,96 @@ interface Kept {
   dims: WindowDims;
   xs: Float32Array;
   hs: Float32Array;
-  h0: Float32Array;
+  state: Float32Array;
+  ws: Float32Array;
 }
 
-/** The recurrence h_t = tanh(h_{t−1}·Wh + x_t·Wx + b) over N×T×· arrays that are already checked. */
-export class Recurrence {
+/** A cell's recurrence over N×T×· arrays that are already checked. States are states×N×H, h first. */
+export class Recurrence<Tensors extends object = RecurrentTensors> {
+  readonly layer: string;
   readonly inputSize: number;
   readonly hiddenSize: number;
-  readonly params: RecurrentTensors;
-  readonly grads: RecurrentTensors;
-  readonly #layer: string;
+  /** State vectors a row: 1 (h) or 2 (h and c). */
+  readonly states: number;
+  readonly params: Tensors;
+  readonly grads: Tensors;
+  readonly #cell: string;
+  readonly #params: Tensor[];
+  readonly #grads: Tensor[];
   #kept: Kept | undefined;
 
-  constructor(layer: string, options: RNNOptions) {
+  constructor(layer: string, cell: string, options: RecurrentOptions) {
     expectOptions(layer, options);
-    this.#layer = layer;
+    this.layer = layer;
+    this.#cell = cell;
     this.inputSize = expectInteger('inputSize', options.inputSize);
     this.hiddenSize = expectInteger('hiddenSize', options.hiddenSize);
     const seed = expectSeed(options.seed ?? 1);
-    this.params = zeros(this.inputSize, this.hiddenSize);
-    this.grads = zeros(this.inputSize, this.hiddenSize);
-    const { Wx, Wh, b } = this.params;
-    callNative(() => native.initialiseCell(Wx.data, Wh.data, b.data, 'rnn', this.inputSize, this.hiddenSize, seed));
+    const [D, H] = [this.inputSize, this.hiddenSize];
+    const { states, tensors } = callNative(() => native.cellInfo(cell, D, H));
+    this.states = states;
+    const names = tensors.map(({ name }) => name);
+    this.#params = tensors.map(({ shape }) => Tensor.zeros(shape));
+    this.#grads = tensors.map(({ shape }) => Tensor.zeros(shape));
+    const named = (list: Tensor[]) => Object.freeze(Object.fromEntries(names.map((name, i) => [name, list[i]!])));
+    this.params = named(this.#params) as Tensors;
+    this.grads = named(this.#grads) as Tensors;
+    callNative(() => native.initialiseCell(dataOf(this.#params), cell, D, H, seed));
   }
 
   /** Dims of the last forward pass. @throws ERR_TIMERNN_STATE when there was none */
   get dims(): WindowDims {
-    return expectForward(this.#layer, this.#kept).dims;
+    return expectForward(this.layer, this.#kept).dims;
   }
 
-  /** hs N×T×H, the layer's own array: it is read by backward, so callers hand out copies. xs and h0 are copied. */
-  forward(xs: Float32Array, h0: Float32Array, N: number, T: number): Float32Array {
+  /**
+   * @returns hs N×T×H, the layer's own array: it is read by backward, so callers hand out copies; and the state after
+   * the window, a fresh array. xs and state are copied.
+   */
+  forward(xs: Float32Array, state: Float32Array, N: number, T: number): { hs: Float32Array; end: Float32Array } {
     const dims = { N, T, D: this.inputSize, H: this.hiddenSize };
     const old = this.#kept;
     this.#kept = undefined; // a native error must not leave half of a new pass under the old dims
-    const size = N * T * dims.H;
     const kept: Kept = {
       dims,
       xs: keep(old?.xs, xs),
-      hs: old?.hs.length === size ? old.hs : new Float32Array(size),
-      h0: keep(old?.h0, h0),
+      hs: sized(old?.hs, N * T * dims.H),
+      state: keep(old?.state, state),
+      ws: sized(
+        old?.ws,
+        callNative(() => native.cellWorkspace(this.#cell, dims)),
+      ),
     };
-    const { Wx, Wh, b } = this.params;
-    callNative(() => native.rnnForward(kept.hs, kept.xs, kept.h0, Wx.data, Wh.data, b.data, dims));
+    const end = new Float32Array(state.length);
+    const params = dataOf(this.#params);
+    callNative(() => native.cellForward(this.#cell, kept.hs, end, kept.ws, kept.xs, kept.state, params, dims));
     this.#kept = kept;
-    return kept.hs;
+    return { hs: kept.hs, end };
   }
 
-  /** Overwrites the gradients; returns fresh arrays: dxs N×T×D and dh0 N×H. */
-  backward(dhs: Float32Array, dhNext: Float32Array): { dxs: Float32Array; dh0: Float32Array } {
-    const { dims, xs, hs, h0 } = expectForward(this.#layer, this.#kept);
+  /**
+   * Overwrites the gradients.
+   *
+   * @param dnext gradient at the state after the window
+   * @returns fresh arrays: dxs N×T×D, and the gradient at the state before the window
+   */
+  backward(dhs: Float32Array, dnext: Float32Array): { dxs: Float32Array; dstate: Float32Array } {
+    const { dims, xs, hs, state, ws } = expectForward(this.layer, this.#kept);
     const dxs = new Float32Array(xs.length);
-    const dh0 = new Float32Array(h0.length);
-    const { Wx, Wh } = this.params;
-    const d = this.grads;
+    const dstate = new Float32Array(state.length);
+    const [params, grads] = [dataOf(this.#params), dataOf(this.#grads)];
     callNative(() =>
-      native.rnnBackward(dxs, dh0, d.Wx.data, d.Wh.data, d.b.data, dhs, dhNext, xs, hs, h0, Wx.data, Wh.data, dims),
+      native.cellBackward(this.#cell, dxs, dstate, grads, dhs, dnext, ws, xs, hs, state, params, dims),
     );
-    return { dxs, dh0 };
+    return { dxs, dstate };
   }
 }
 
-function zeros(D: number, H: number): RecurrentTensors {
-  return Object.freeze({ Wx: Tensor.zeros([D, H]), Wh: Tensor.zeros([H, H]), b: Tensor.zeros([H]) });
+function dataOf(tensors: readonly Tensor[]): Float32Array[] {
+  return tensors.map(({ data }) => data);
+}
+
+/** A fresh large array costs page faults each call, so the old one serves where it has the right length. */
+function sized(old: Float32Array | undefined, length: number): Float32Array {
+  return old?.length === length ? old : new Float32Array(length);
 }

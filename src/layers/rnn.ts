@@ -1,8 +1,9 @@
 /**
- * RNN: one step of the tanh cell.
+ * RNN: one step of the plain RNN cell.
  */
 import { expectTensor } from './checks.js';
-import { Recurrence, type RecurrentTensors, type RNNOptions } from './recurrent.js';
+import { Recurrence, type RecurrentTensors } from './recurrent.js';
+import { type RNNOptions, rnnCell } from './rnn-options.js';
 import { Tensor } from './tensor.js';
 
 /** What {@link RNN.backward} returns. */
@@ -14,7 +15,7 @@ export interface RNNGradients {
 }
 
 /**
- * One step of a tanh RNN: h = tanh(hPrev·Wh + x·Wx + b).
+ * One step of an RNN: h = tanh(hPrev·Wh + x·Wx + b), or relu of it.
  *
  * Wx starts uniform in ±1/√D, Wh orthogonal, b zero. Inputs are copied for the backward pass and what is returned is
  * fresh, so neither can be changed behind your back. `backward` reads the parameters as they are when it is called:
@@ -37,9 +38,12 @@ export class RNN {
   readonly grads: RecurrentTensors;
   readonly #recurrence: Recurrence;
 
-  /** @throws ERR_TIMERNN_OPTION when a size is not a positive integer or the seed not an integer in [0, 2⁵³) */
+  /**
+   * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, the seed not an integer in [0, 2⁵³) or the
+   * activation unknown
+   */
   constructor(options: RNNOptions) {
-    this.#recurrence = new Recurrence('RNN', options);
+    this.#recurrence = new Recurrence('RNN', rnnCell('RNN', options), options);
     this.params = this.#recurrence.params;
     this.grads = this.#recurrence.grads;
   }
@@ -55,7 +59,7 @@ export class RNN {
     const { inputSize, hiddenSize } = this.#recurrence;
     const [N] = expectTensor('x', x, ['N', inputSize]) as [number];
     expectTensor('hPrev', hPrev, [N, hiddenSize]);
-    return new Tensor(this.#recurrence.forward(x.data, hPrev.data, N, 1).slice(), [N, hiddenSize]);
+    return new Tensor(this.#recurrence.forward(x.data, hPrev.data, N, 1).end, [N, hiddenSize]);
   }
 
   /**
@@ -68,7 +72,7 @@ export class RNN {
   backward(dh: Tensor): RNNGradients {
     const { N, D, H } = this.#recurrence.dims;
     expectTensor('dh', dh, [N, H]);
-    const { dxs, dh0 } = this.#recurrence.backward(dh.data, new Float32Array(N * H));
-    return { dx: new Tensor(dxs, [N, D]), dhPrev: new Tensor(dh0, [N, H]) };
+    const { dxs, dstate } = this.#recurrence.backward(dh.data, new Float32Array(N * H));
+    return { dx: new Tensor(dxs, [N, D]), dhPrev: new Tensor(dstate, [N, H]) };
   }
 }

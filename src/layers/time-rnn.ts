@@ -1,19 +1,13 @@
 /**
- * TimeRNN: the tanh RNN over a window of T steps, with a state that may be carried from window to window.
+ * TimeRNN: the plain RNN over a window of T steps, with a state that may be carried from window to window.
  */
-import { describe, TimeRNNError } from '../errors.js';
-import { expectTensor } from './checks.js';
-import { Recurrence, type RecurrentTensors, type RNNOptions } from './recurrent.js';
-import { formatShape, Tensor } from './tensor.js';
+import { CarriedRecurrence, type TimeRecurrentOptions } from './carried.js';
+import type { RecurrentTensors } from './recurrent.js';
+import { type RNNOptions, rnnCell } from './rnn-options.js';
+import type { Tensor } from './tensor.js';
 
 /** Options of {@link TimeRNN}. */
-export interface TimeRNNOptions extends RNNOptions {
-  /**
-   * Start each window from the last hidden state of the window before, rather than from zeros.
-   * @default false
-   */
-  stateful?: boolean;
-}
+export interface TimeRNNOptions extends RNNOptions, TimeRecurrentOptions {}
 
 /** What {@link TimeRNN.backward} returns. */
 export interface TimeRNNGradients {
@@ -24,7 +18,7 @@ export interface TimeRNNGradients {
 }
 
 /**
- * A tanh RNN unrolled over a window of T steps: h_t = tanh(h_{t−1}·Wh + x_t·Wx + b).
+ * An RNN unrolled over a window of T steps: h_t = tanh(h_{t−1}·Wh + x_t·Wx + b), or relu of it.
  *
  * The forward pass of a stateful layer carries h from call to call and never cuts it; the backward pass stops at the
  * window's edge (truncated BPTT): no gradient of one window flows into the window before.
@@ -51,35 +45,27 @@ export class TimeRNN {
   readonly grads: RecurrentTensors;
   /** Whether the state is carried from call to call. */
   readonly stateful: boolean;
-  readonly #recurrence: Recurrence;
-  #h: Float32Array | undefined;
-  #dh: Float32Array | undefined;
-  /** Whether the next forward starts from #h. */
-  #carry = false;
+  readonly #carried: CarriedRecurrence<RecurrentTensors>;
 
   /**
-   * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, `stateful` not a boolean or the seed not an
-   * integer in [0, 2⁵³)
+   * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, `stateful` not a boolean, the seed not an integer
+   * in [0, 2⁵³) or the activation unknown
    */
   constructor(options: TimeRNNOptions) {
-    this.#recurrence = new Recurrence('TimeRNN', options);
-    const { stateful = false } = options;
-    if (typeof stateful !== 'boolean') {
-      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected stateful to be a boolean, got ${describe(stateful)}`);
-    }
-    this.stateful = stateful;
-    this.params = this.#recurrence.params;
-    this.grads = this.#recurrence.grads;
+    this.#carried = new CarriedRecurrence('TimeRNN', rnnCell('TimeRNN', options), options);
+    this.stateful = this.#carried.stateful;
+    this.params = this.#carried.recurrence.params;
+    this.grads = this.#carried.recurrence.grads;
   }
 
   /** N×H, a copy: the state after the last step, or the one that was set; undefined before the first and after a reset. */
   get h(): Tensor | undefined {
-    return this.#tensor(this.#h);
+    return this.#carried.state(0);
   }
 
   /** N×H, a copy: dhPrev of the last `backward`, for the encoder of a sequence-to-sequence model; undefined before it. */
   get dh(): Tensor | undefined {
-    return this.#tensor(this.#dh);
+    return this.#carried.dstate(0);
   }
 
   /**
@@ -90,15 +76,12 @@ export class TimeRNN {
    * @throws ERR_TIMERNN_SHAPE, ERR_TIMERNN_NOT_FINITE when `h` does not fit or is not finite
    */
   setState(h: Tensor): void {
-    expectTensor('h', h, ['N', this.#recurrence.hiddenSize]);
-    this.#h = h.data.slice();
-    this.#carry = true;
+    this.#carried.setState(h);
   }
 
   /** Forgets the state: the next `forward` starts from zeros, with any number of rows. */
   resetState(): void {
-    this.#h = undefined;
-    this.#carry = false;
+    this.#carried.resetState();
   }
 
   /**
@@ -108,14 +91,7 @@ export class TimeRNN {
    * @throws ERR_TIMERNN_NOT_FINITE when xs holds NaN or an infinity, with its first index
    */
   forward(xs: Tensor): Tensor {
-    const { inputSize: D, hiddenSize: H } = this.#recurrence;
-    const [N, T] = expectTensor('xs', xs, ['N', 'T', D]) as [number, number];
-    const hs = this.#recurrence.forward(xs.data, this.#initialState(N), N, T);
-    const last = new Float32Array(N * H);
-    for (let n = 0; n < N; n++) last.set(hs.subarray((n * T + T - 1) * H, (n * T + T) * H), n * H);
-    this.#h = last;
-    this.#carry = this.stateful;
-    return new Tensor(hs.slice(), [N, T, H]);
+    return this.#carried.forward(xs);
   }
 
   /**
@@ -131,30 +107,7 @@ export class TimeRNN {
    * @throws ERR_TIMERNN_SHAPE, ERR_TIMERNN_NOT_FINITE when a gradient does not fit or is not finite
    */
   backward(dhs: Tensor, dhNext?: Tensor): TimeRNNGradients {
-    const { N, T, D, H } = this.#recurrence.dims;
-    expectTensor('dhs', dhs, [N, T, H]);
-    if (dhNext !== undefined) expectTensor('dhNext', dhNext, [N, H]);
-    const { dxs, dh0 } = this.#recurrence.backward(dhs.data, dhNext?.data ?? new Float32Array(N * H));
-    this.#dh = dh0.slice();
-    return { dxs: new Tensor(dxs, [N, T, D]), dhPrev: new Tensor(dh0, [N, H]) };
-  }
-
-  #initialState(N: number): Float32Array {
-    const H = this.#recurrence.hiddenSize;
-    if (!this.#carry || this.#h === undefined) return new Float32Array(N * H);
-    const rows = this.#h.length / H;
-    if (rows !== N) {
-      throw new TimeRNNError(
-        'ERR_TIMERNN_SHAPE',
-        `Expected xs to have ${rows} rows as the carried state h of shape ${formatShape([rows, H])} has, got ${N}; ` +
-          'call resetState() before a window with another number of rows',
-      );
-    }
-    return this.#h;
-  }
-
-  #tensor(data: Float32Array | undefined): Tensor | undefined {
-    const H = this.#recurrence.hiddenSize;
-    return data && new Tensor(data.slice(), [data.length / H, H]);
+    const { dxs, previous } = this.#carried.backward(dhs, dhNext);
+    return { dxs, dhPrev: previous[0]! };
   }
 }

@@ -8,18 +8,18 @@ import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js
 import { allocateFloats } from '../memory/arena.js';
 import { planLayout } from '../memory/layout.js';
 import { native } from '../native.js';
-import type { ModelSpec } from '../native-types.js';
 import { checkNames, checkSignal, resolveTrainOptions } from '../train/options.js';
 import { runTraining, type TrainingTarget } from '../train/trainer.js';
 import { corpusLoss } from './evaluate.js';
 import { checkSeed, generateText, scoreText } from './generate.js';
 import { ReadWriteLock } from './lock.js';
 import { type ModelParts, readModel, writeModel } from './model-file.js';
-import { parseSpec } from './spec.js';
+import { nativeSpec, parseSpec } from './spec.js';
 import type {
   GenerateOptions,
   LanguageModelOptions,
   LogProbabilityOptions,
+  ModelSpec,
   PerplexityOptions,
   TrainOptions,
   TrainProgress,
@@ -43,7 +43,7 @@ function newParts(options: LanguageModelOptions): ModelParts {
     layers: options.layers,
     output: { kind: 'softmax' },
   });
-  const layout = planLayout(native.tensorTable(spec));
+  const layout = planLayout(native.tensorTable(nativeSpec(spec)));
   return { spec, vocabulary, layout, params: allocateFloats(layout.length) };
 }
 
@@ -192,13 +192,14 @@ export class LanguageModel {
   }
 
   get #target(): TrainingTarget {
-    return { ...this.#parts, lock: this.#lock };
+    const { spec, layout, params } = this.#parts;
+    return { spec: nativeSpec(spec), layout, params, lock: this.#lock };
   }
 
   // The first use fills the parameters, off this thread: orthogonal matrices take a while for large layers.
   async #ready(): Promise<TrainingTarget> {
     const { params, spec, layout } = this.#parts;
-    this.#initialised ??= native.initialise(params, spec, layout.offsets, this.#seed);
+    this.#initialised ??= native.initialise(params, nativeSpec(spec), layout.offsets, this.#seed);
     await this.#initialised;
     return this.#target;
   }

@@ -14,8 +14,8 @@ import { describe, TimeRNNError } from '../errors.js';
 import { allocateFloats, viewsOf } from '../memory/arena.js';
 import { type Layout, planLayout } from '../memory/layout.js';
 import { native } from '../native.js';
-import type { ModelSpec } from '../native-types.js';
-import { parseSpec } from './spec.js';
+import { nativeSpec, parseSpec } from './spec.js';
+import type { ModelSpec } from './types.js';
 
 /** `__metadata__.format` of a model file, and the version that this release writes and reads. */
 export const MODEL_FORMAT = 'timernn.model';
@@ -87,7 +87,7 @@ export function parseModelMetadata(
 export async function readModel(path: string): Promise<ModelParts> {
   const { metadata, tensors } = await readSafetensorsHeader(path);
   const { spec, vocabulary } = parseModelMetadata(path, metadata);
-  const layout = planLayout(native.tensorTable(spec));
+  const layout = planLayout(native.tensorTable(nativeSpec(spec)));
   checkTensors(path, layout, tensors);
   // Only now is the arena known to be no larger than the file.
   const parts = { spec, vocabulary, layout, params: allocateFloats(layout.length) };

@@ -1,11 +1,11 @@
 /**
- * The model spec: the whole identity of an architecture, validated wherever it comes from.
- * Refuses to do: anything with weights.
+ * The model spec: the whole identity of an architecture, validated wherever it comes from, and the one place that
+ * turns it into the addon's form. Refuses to do: anything with weights.
  */
 import { z } from 'zod';
 import { describe, TimeRNNError } from '../errors.js';
-import { native } from '../native.js';
-import type { ModelSpec } from '../native-types.js';
+import type { NativeSpec } from '../native-types.js';
+import type { LayerOptions, ModelSpec } from './types.js';
 
 /** Sizes stay below 2²⁴, so that every tensor's length is an exact number and an index fits BLAS's integers. */
 const size = z
@@ -13,14 +13,52 @@ const size = z
   .min(1)
   .max(2 ** 24);
 
+const layer = z.discriminatedUnion('cell', [
+  z.strictObject({ cell: z.literal('rnn'), size, activation: z.enum(['tanh', 'relu']).optional() }),
+  z.strictObject({ cell: z.literal('lstm'), size }),
+  z.strictObject({ cell: z.literal('gru'), size, resetAfter: z.boolean().optional() }),
+]);
+
 const schema = z.strictObject({
   input: z.strictObject({ kind: z.literal('tokens'), vocabulary: size, embedding: size }),
-  layers: z
-    .array(z.strictObject({ cell: z.string(), size }))
-    .min(1)
-    .max(64),
+  layers: z.array(layer).min(1).max(64),
   output: z.strictObject({ kind: z.literal('softmax') }),
 });
+
+/** Cells of the public spec. */
+export const CELLS = ['rnn', 'lstm', 'gru'] as const satisfies readonly LayerOptions['cell'][];
+
+/** Defaults are left out, so that one architecture has one spec. */
+function canonical(options: z.infer<typeof layer>): LayerOptions {
+  const { cell, size } = options;
+  if (cell === 'rnn' && options.activation === 'relu') return { cell, size, activation: 'relu' };
+  if (cell === 'gru' && options.resetAfter === false) return { cell, size, resetAfter: false };
+  return { cell, size };
+}
+
+/** The cell's name in the native registry, which has an entry for each variant: `rnn`, `rnn-relu`, `lstm`, … */
+export function nativeCell(options: LayerOptions): string {
+  if (options.cell === 'rnn' && options.activation === 'relu') return 'rnn-relu';
+  if (options.cell === 'gru' && options.resetAfter === false) return 'gru-reset-before';
+  return options.cell;
+}
+
+/** The spec as the addon takes it. */
+export function nativeSpec({ input, layers }: ModelSpec): NativeSpec {
+  return {
+    input: { vocabulary: input.vocabulary, embedding: input.embedding },
+    layers: layers.map((options) => ({ cell: nativeCell(options), size: options.size })),
+  };
+}
+
+function refusal(issue: z.core.$ZodIssue, value: unknown): string {
+  const at = ['spec', ...issue.path.map(String)].join('.');
+  if (issue.code === 'invalid_union' && issue.path.at(-1) === 'cell') {
+    const got = issue.path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown>)[key], value);
+    return `Expected ${at} to be one of ${CELLS.join(', ')}, got ${describe(got)}`;
+  }
+  return `Expected a valid model spec, got at ${at}: ${issue.message}`;
+}
 
 /**
  * Checks a spec and returns a clean copy.
@@ -29,19 +67,6 @@ const schema = z.strictObject({
  */
 export function parseSpec(value: unknown): ModelSpec {
   const result = schema.safeParse(value);
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    const at = ['spec', ...issue.path.map(String)].join('.');
-    throw new TimeRNNError('ERR_TIMERNN_SPEC', `Expected a valid model spec, got at ${at}: ${issue.message}`);
-  }
-  const cells = native.cells();
-  for (const [i, layer] of result.data.layers.entries()) {
-    if (!cells.includes(layer.cell)) {
-      throw new TimeRNNError(
-        'ERR_TIMERNN_SPEC',
-        `Expected spec.layers.${i}.cell to be one of ${cells.join(', ')}, got ${describe(layer.cell)}`,
-      );
-    }
-  }
-  return result.data;
+  if (!result.success) throw new TimeRNNError('ERR_TIMERNN_SPEC', refusal(result.error.issues[0]!, value));
+  return { ...result.data, layers: result.data.layers.map(canonical) };
 }

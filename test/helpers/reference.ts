@@ -12,6 +12,88 @@ export interface Dims {
   H: number;
 }
 
+/** Native cells: the variants of the plain RNN, the LSTM and the GRU. */
+export type Cell = 'rnn' | 'rnn-relu' | 'lstm' | 'gru' | 'gru-reset-before';
+
+/** Gates G (Wx is D×G·H) and state vectors of each cell. */
+export const CELLS: Readonly<Record<Cell, { gates: number; states: number }>> = {
+  rnn: { gates: 1, states: 1 },
+  'rnn-relu': { gates: 1, states: 1 },
+  lstm: { gates: 4, states: 2 },
+  gru: { gates: 3, states: 1 },
+  'gru-reset-before': { gates: 3, states: 1 },
+};
+
+/** A cell's tensors: Wx D×G·H, Wh H×G·H, b G·H, and bn H for `gru`. */
+export interface CellTensors {
+  Wx: Float64Array;
+  Wh: Float64Array;
+  b: Float64Array;
+  bn?: Float64Array;
+}
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** v·W's column, where W has `columns`. */
+function column(v: ArrayLike<number>, W: Float64Array, columns: number, at: number): number {
+  let sum = 0;
+  for (let i = 0; i < v.length; i++) sum += v[i]! * W[i * columns + at]!;
+  return sum;
+}
+
+/** One step of one row: h (and c) before it to h (and c) after it. */
+function cellStep(cell: Cell, x: Float64Array, state: Float64Array[], { Wx, Wh, b, bn }: CellTensors): Float64Array[] {
+  const h = state[0]!;
+  const H = h.length;
+  const G = CELLS[cell].gates * H;
+  const input = (at: number) => column(x, Wx, G, at) + b[at]!;
+  const sum = (at: number) => input(at) + column(h, Wh, G, at);
+  if (cell === 'rnn') return [h.map((_, j) => Math.tanh(sum(j)))];
+  if (cell === 'rnn-relu') return [h.map((_, j) => Math.max(0, sum(j)))];
+  if (cell === 'lstm') {
+    const [i, f, g, o] = [0, 1, 2, 3].map((gate) => (j: number) => sum(gate * H + j)) as ((j: number) => number)[];
+    const c = state[1]!.map((previous, j) => sigmoid(f!(j)) * previous + sigmoid(i!(j)) * Math.tanh(g!(j)));
+    return [c.map((value, j) => sigmoid(o!(j)) * Math.tanh(value)), c];
+  }
+  const r = h.map((_, j) => sigmoid(sum(j)));
+  const reset = h.map((value, j) => value * r[j]!);
+  const recurrent = (j: number) =>
+    cell === 'gru' ? r[j]! * (column(h, Wh, G, 2 * H + j) + bn![j]!) : column(reset, Wh, G, 2 * H + j);
+  return [
+    h.map((previous, j) => {
+      const z = sigmoid(sum(H + j));
+      return (1 - z) * Math.tanh(input(2 * H + j) + recurrent(j)) + z * previous;
+    }),
+  ];
+}
+
+/**
+ * A cell over a window.
+ *
+ * @param state states×N×H, h first; read only
+ * @returns hs N×T×H and the state after the window
+ */
+export function cellForward(
+  cell: Cell,
+  xs: Float64Array,
+  state: Float64Array,
+  tensors: CellTensors,
+  { N, T, D, H }: Dims,
+): { hs: Float64Array; end: Float64Array } {
+  const hs = new Float64Array(N * T * H);
+  const end = state.slice();
+  for (let n = 0; n < N; n++) {
+    const at = (k: number) => (k * N + n) * H;
+    let row: Float64Array[] = Array.from({ length: CELLS[cell].states }, (_, k) => state.slice(at(k), at(k) + H));
+    for (let t = 0; t < T; t++) {
+      row = cellStep(cell, xs.subarray((n * T + t) * D, (n * T + t + 1) * D), row, tensors);
+      hs.set(row[0]!, (n * T + t) * H);
+    }
+    for (const [k, vector] of row.entries()) end.set(vector, at(k));
+  }
+  return { hs, end };
+}
+
 /** h_t = tanh(x_t·Wx + h_{t−1}·Wh + b), from h0 (N×H). @returns hs N×T×H */
 export function rnnForward(
   xs: Float64Array,
@@ -19,23 +101,9 @@ export function rnnForward(
   Wx: Float64Array,
   Wh: Float64Array,
   b: Float64Array,
-  { N, T, D, H }: Dims,
+  dims: Dims,
 ): Float64Array {
-  const hs = new Float64Array(N * T * H);
-  for (let n = 0; n < N; n++) {
-    for (let t = 0; t < T; t++) {
-      for (let j = 0; j < H; j++) {
-        let sum = b[j]!;
-        for (let d = 0; d < D; d++) sum += xs[(n * T + t) * D + d]! * Wx[d * H + j]!;
-        for (let i = 0; i < H; i++) {
-          const previous = t === 0 ? h0[n * H + i]! : hs[(n * T + t - 1) * H + i]!;
-          sum += previous * Wh[i * H + j]!;
-        }
-        hs[(n * T + t) * H + j] = Math.tanh(sum);
-      }
-    }
-  }
-  return hs;
+  return cellForward('rnn', xs, h0, { Wx, Wh, b }, dims).hs;
 }
 
 /** hs[:, T−1], N×H. */
@@ -99,11 +167,12 @@ export function crossEntropy(
   return { sum, counted };
 }
 
-/** Sizes of a language model: vocabulary V, embedding D, hidden size of each layer. */
+/** Sizes of a language model: vocabulary V, embedding D, hidden size of each layer, and its cell where it is no `rnn`. */
 export interface ModelSizes {
   V: number;
   D: number;
   hidden: readonly number[];
+  cells?: readonly Cell[];
 }
 
 /** Tensors by the names that the native cells give them. */
@@ -117,13 +186,13 @@ export interface Window {
 }
 
 /**
- * Embedding → L tanh layers → affine → softmax cross-entropy.
+ * Embedding → L recurrent layers → affine → softmax cross-entropy.
  *
- * @param state layers×N×H, the carried state; read only
+ * @param state of each layer states×N×H, the carried state; read only
  * @returns the summed loss in nats over N·steps tokens, and the state after the window
  */
 export function modelForward(
-  { V, D, hidden }: ModelSizes,
+  { V, D, hidden, cells }: ModelSizes,
   tensors: ModelTensors,
   state: Float64Array,
   { tokens, starts, steps: T }: Window,
@@ -143,12 +212,19 @@ export function modelForward(
   let size = D;
   let offset = 0;
   for (const [l, H] of hidden.entries()) {
-    const dims = { N, T, D: size, H };
-    const h0 = state.subarray(offset, offset + N * H);
-    const name = `layers.${l}`;
-    xs = rnnForward(xs, h0, tensor(`${name}.Wx`), tensor(`${name}.Wh`), tensor(`${name}.b`), dims);
-    after.set(lastStep(xs, dims), offset);
-    offset += N * H;
+    const cell = cells?.[l] ?? 'rnn';
+    const length = CELLS[cell].states * N * H;
+    const [Wx, Wh, b] = ['Wx', 'Wh', 'b'].map((name) => tensor(`layers.${l}.${name}`)) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ];
+    const bn = tensors.get(`layers.${l}.bn`);
+    const own = { Wx, Wh, b, ...(bn === undefined ? {} : { bn }) };
+    const { hs, end } = cellForward(cell, xs, state.subarray(offset, offset + length), own, { N, T, D: size, H });
+    xs = hs;
+    after.set(end, offset);
+    offset += length;
     size = H;
   }
   const logits = affineForward(xs, tensor('output.W'), tensor('output.b'), N * T, size, V);

@@ -3,10 +3,23 @@
  * scalar Σ dout⊙out. Weights are random, pairwise different and not square, so that a swapped or transposed matrix shows.
  */
 import test from 'ava';
-import { RNN, Tensor, TimeAffine, TimeEmbedding, TimeRNN, TimeSoftmaxWithLoss } from 'timernn/layers';
+import {
+  RNN,
+  Tensor,
+  TimeAffine,
+  TimeEmbedding,
+  TimeGRU,
+  TimeLSTM,
+  TimeRNN,
+  TimeSoftmaxWithLoss,
+} from 'timernn/layers';
 import { dot, double, Errors, randomFloats, randomIntegers } from '../helpers/compare.js';
 import {
   affineForward,
+  CELLS,
+  type Cell,
+  type CellTensors,
+  cellForward,
   centralDifference,
   crossEntropy,
   type Dims,
@@ -93,6 +106,79 @@ test('TimeRNN: hs, dxs, dhPrev, dWx, dWh, db', (t) => {
   }
   errors.check(t, ['hs', 'dxs', 'dhPrev', 'dWx', 'dWh', 'db']);
 });
+
+/** A layer over windows with either kind of state. */
+interface WindowLayer {
+  params: object;
+  grads: object;
+  setState(h: Tensor, c?: Tensor): void;
+  forward(xs: Tensor): Tensor;
+  backward(dhs: Tensor, dhNext?: Tensor, dcNext?: Tensor): { dxs: Tensor; dhPrev: Tensor; dcPrev?: Tensor };
+}
+
+const GATED: [name: string, cell: Cell, make: (inputSize: number, hiddenSize: number) => WindowLayer][] = [
+  ['TimeRNN relu', 'rnn-relu', (inputSize, hiddenSize) => new TimeRNN({ inputSize, hiddenSize, activation: 'relu' })],
+  ['TimeLSTM', 'lstm', (inputSize, hiddenSize) => new TimeLSTM({ inputSize, hiddenSize }) as WindowLayer],
+  ['TimeGRU', 'gru', (inputSize, hiddenSize) => new TimeGRU({ inputSize, hiddenSize })],
+  [
+    'TimeGRU, reset before',
+    'gru-reset-before',
+    (inputSize, hiddenSize) => new TimeGRU({ inputSize, hiddenSize, resetAfter: false }),
+  ],
+];
+
+/** Parameters, states and gradients of one case; the state's vectors one by one. */
+function gatedArrays(cell: Cell, layer: WindowLayer, { N, T, D, H, seed }: Case) {
+  const { states } = CELLS[cell];
+  const tensors = new Map<string, Float32Array>();
+  for (const [i, [name, { data, shape }]] of (Object.entries(layer.params) as [string, Tensor][]).entries()) {
+    const range = shape.length === 2 ? 1.2 / Math.sqrt(shape[0] as number) : 0.5;
+    data.set(randomFloats(data.length, range, seed * 10 + 20 + i));
+    tensors.set(name, data);
+  }
+  const vectors = (first: number, range: number) =>
+    Array.from({ length: states }, (_, k) => randomFloats(N * H, range, seed * 10 + first + k));
+  const xs = randomFloats(N * T * D, 1.5, seed * 10);
+  return { tensors, xs, state: vectors(1, 0.9), dhs: randomFloats(N * T * H, 1, seed * 10 + 5), next: vectors(6, 1) };
+}
+
+const concat = (parts: Float32Array[]) => Float64Array.from(parts.flatMap((part) => [...part]));
+
+for (const [name, cell, make] of GATED) {
+  test(`${name}: hs, dxs, the gradient at the first state, and all gradients`, (t) => {
+    const errors = new Errors();
+    const names = new Set<string>();
+    for (const one of cases([1, 2, 5]).filter(({ seed }) => seed < 5)) {
+      const { N, T, D, H, label } = one;
+      const layer = make(D, H);
+      const { tensors, xs, state, dhs, next } = gatedArrays(cell, layer, one);
+      const nh = (data: Float32Array) => new Tensor(data, [N, H]);
+      layer.setState(...(state.map(nh) as [Tensor, Tensor?]));
+      const hs = layer.forward(new Tensor(xs, [N, T, D]));
+      spoil(layer);
+      const back = layer.backward(new Tensor(dhs, [N, T, H]), ...next.map(nh));
+
+      const [x, s] = [double(xs), concat(state)];
+      const params = Object.fromEntries([...tensors].map(([key, data]) => [key, double(data)]));
+      const forward = () => cellForward(cell, x, s, params as unknown as CellTensors, one);
+      const loss = () => {
+        const out = forward();
+        return dot(out.hs, dhs) + dot(out.end, concat(next));
+      };
+      const dstate = centralDifference(loss, s);
+      errors.record('hs', label, hs.data, forward().hs);
+      errors.record('dxs', label, back.dxs.data, centralDifference(loss, x));
+      errors.record('dhPrev', label, back.dhPrev.data, dstate.subarray(0, N * H));
+      if (back.dcPrev !== undefined) errors.record('dcPrev', label, back.dcPrev.data, dstate.subarray(N * H));
+      for (const [key, { data }] of Object.entries(layer.grads) as [string, Tensor][]) {
+        names.add(`d${key}`);
+        errors.record(`d${key}`, label, data, centralDifference(loss, params[key]!));
+      }
+    }
+    t.deepEqual([...names], ['dWx', 'dWh', 'db', ...(cell === 'gru' ? ['dbn'] : [])]);
+    errors.check(t, ['hs', 'dxs', 'dhPrev', ...(cell === 'lstm' ? ['dcPrev'] : []), ...names]);
+  });
+}
 
 test('RNN: h, dx, dhPrev, dWx, dWh, db', (t) => {
   const errors = new Errors();

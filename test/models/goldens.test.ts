@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { native } from '#src/native.js';
-import type { ModelSpec, WindowDims } from '#src/native-types.js';
+import type { NativeSpec, WindowDims } from '#src/native-types.js';
 
 interface Packed {
   shape: number[];
@@ -13,6 +13,7 @@ interface Packed {
   data: string;
 }
 interface LanguageModelGolden {
+  cell: string;
   dims: { V: number; D: number; H: number; N: number; T: number; layers: number };
   tokens: Packed;
   starts: Packed;
@@ -30,6 +31,16 @@ interface LanguageModelGolden {
   };
 }
 type LayerGolden = { dims: Record<string, number>; expected: Record<string, Packed> } & Record<string, Packed>;
+interface CellGolden {
+  cell: string;
+  dims: WindowDims;
+  tensors: Record<string, Packed>;
+  xs: Packed;
+  state: Packed;
+  dhs: Packed;
+  dnext: Packed;
+  expected: Record<string, Packed>;
+}
 
 /**
  * Largest error allowed, as a part of the tensor's largest magnitude. float32 rounds to 2⁻²⁴ = 6e-8; a gradient here is
@@ -82,10 +93,9 @@ function largest(values: ArrayLike<number>): number {
 /** A model of the golden's dims with its parameters packed at 16-float boundaries. */
 function arrange(golden: LanguageModelGolden) {
   const { V, D, H, layers } = golden.dims;
-  const spec: ModelSpec = {
-    input: { kind: 'tokens', vocabulary: V, embedding: D },
-    layers: Array.from({ length: layers }, () => ({ cell: 'rnn', size: H })),
-    output: { kind: 'softmax' },
+  const spec: NativeSpec = {
+    input: { vocabulary: V, embedding: D },
+    layers: Array.from({ length: layers }, () => ({ cell: golden.cell, size: H })),
   };
   const table = native.tensorTable(spec);
   const offsets: number[] = [];
@@ -110,11 +120,14 @@ function arrange(golden: LanguageModelGolden) {
   return { spec, table, offsets, length, place, view, tokens, starts, params: place(golden.weights) };
 }
 
-for (const layers of [1, 2]) {
-  const golden = load<LanguageModelGolden>(`language-model-${layers}`);
-  const { N, T } = golden.dims;
+const MODELS = ['', 'rnn-relu-', 'lstm-', 'gru-'].flatMap((cell) => [1, 2].map((layers) => ({ cell, layers })));
 
-  test(`${layers} layer(s): tensor names and shapes`, (t) => {
+for (const { cell, layers } of MODELS) {
+  const golden = load<LanguageModelGolden>(`language-model-${cell}${layers}`);
+  const { N, T } = golden.dims;
+  const what = `${golden.cell}, ${layers} layer(s)`;
+
+  test(`${what}: tensor names and shapes`, (t) => {
     const { table } = arrange(golden);
     t.deepEqual(
       Object.fromEntries(table.map(({ name, shape }) => [name, [...shape]])),
@@ -122,7 +135,7 @@ for (const layers of [1, 2]) {
     );
   });
 
-  test(`${layers} layer(s): loss, final state and every gradient of one window`, (t) => {
+  test(`${what}: loss, final state and every gradient of one window`, (t) => {
     const { spec, table, offsets, length, view, tokens, starts, params } = arrange(golden);
     const replica = new native.Replica(spec, offsets, N, T, true);
     const state = shared(floats(golden.state));
@@ -141,7 +154,7 @@ for (const layers of [1, 2]) {
     compare(t, 'state, forward only', again, floats(golden.window.state));
   });
 
-  test(`${layers} layer(s): two shards add up to the same gradient`, (t) => {
+  test(`${what}: two shards add up to the same gradient`, (t) => {
     const { spec, table, offsets, length, view, tokens, starts, params } = arrange(golden);
     const sum = new Float32Array(length);
     const initial = floats(golden.state);
@@ -153,9 +166,10 @@ for (const layers of [1, 2]) {
     ] as const) {
       const rows = to - from;
       const replica = new native.Replica(spec, offsets, rows, T, true);
-      const state = shared(new Float32Array(layers * rows * H));
-      for (let l = 0; l < layers; l++) {
-        state.set(initial.subarray((l * N + from) * H, (l * N + to) * H), l * rows * H);
+      const vectors = initial.length / (N * H); // of all layers
+      const state = shared(new Float32Array(vectors * rows * H));
+      for (let v = 0; v < vectors; v++) {
+        state.set(initial.subarray((v * N + from) * H, (v * N + to) * H), v * rows * H);
       }
       const grads = shared(new Float32Array(length));
       loss += replica.trainWindow(grads, state, params, tokens, starts.slice(from, to), T, 1 / (N * T));
@@ -167,7 +181,7 @@ for (const layers of [1, 2]) {
     });
   });
 
-  test(`${layers} layer(s): five SGD steps, clipped, with the state carried`, (t) => {
+  test(`${what}: five SGD steps, clipped, with the state carried`, (t) => {
     const { sgd } = golden;
     const { spec, table, offsets, length, view, tokens, starts, params } = arrange(golden);
     const state = shared(floats(golden.state));
@@ -212,36 +226,21 @@ function compareAll(t: ExecutionContext, got: Record<string, Float32Array>, expe
   for (const [name, array] of Object.entries(got)) compare(t, name, array, floats(expected[name]!));
 }
 
-test('TimeRNN: forward, and backward with a gradient arriving at the last state', (t) => {
-  const { dims, expected: e, xs, h0, Wx, Wh, b, dhs, dhNext } = layers.TimeRNN!;
-  const got = {
-    hs: blank(e.hs!),
-    dxs: blank(e.dxs!),
-    dh0: blank(e.dh0!),
-    dWx: blank(e.dWx!),
-    dWh: blank(e.dWh!),
-    db: blank(e.db!),
-  };
-  const d = dims as unknown as WindowDims;
-  const [x, h, wx, wh] = [floats(xs!), floats(h0!), floats(Wx!), floats(Wh!)];
-  native.rnnForward(got.hs, x, h, wx, wh, floats(b!), d);
-  native.rnnBackward(
-    got.dxs,
-    got.dh0,
-    got.dWx,
-    got.dWh,
-    got.db,
-    floats(dhs!),
-    floats(dhNext!),
-    x,
-    got.hs,
-    h,
-    wx,
-    wh,
-    d,
-  );
-  compareAll(t, got, e);
-});
+for (const name of ['TimeRNN', 'rnn-relu', 'lstm', 'gru', 'gru-reset-before']) {
+  test(`${name} layer: forward, and backward with a gradient arriving at the last state`, (t) => {
+    const { cell, dims, tensors, expected: e, ...given } = layers[name] as unknown as CellGolden;
+    const names = native.cellInfo(cell, dims.D, dims.H).tensors.map((tensor) => tensor.name);
+    t.deepEqual(names, Object.keys(tensors));
+    const got = Object.fromEntries(Object.entries(e).map(([key, packed]) => [key, blank(packed)]));
+    const [xs, state, params] = [floats(given.xs), floats(given.state), names.map((key) => floats(tensors[key]!))];
+    const grads = names.map((key) => got[`d${key}`]!);
+    const ws = new Float32Array(native.cellWorkspace(cell, dims)).fill(Number.NaN);
+    const [dhs, dnext] = [floats(given.dhs), floats(given.dnext)];
+    native.cellForward(cell, got.hs!, got.end!, ws, xs, state, params, dims);
+    native.cellBackward(cell, got.dxs!, got.dstate!, grads, dhs, dnext, ws, xs, got.hs!, state, params, dims);
+    compareAll(t, got, e);
+  });
+}
 
 test('TimeAffine: forward and backward', (t) => {
   const { dims, expected: e, x, W, b, dy } = layers.TimeAffine!;

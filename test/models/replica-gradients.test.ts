@@ -1,18 +1,18 @@
 /**
- * The whole native replica (embedding, L tanh layers, affine, softmax cross-entropy) against the double reference:
+ * The whole native replica (embedding, L recurrent layers, affine, softmax cross-entropy) against the double reference:
  * loss, carried state, and the gradient of every tensor against central differences; and where truncation cuts.
  */
 import test from 'ava';
 import { native } from '#src/native.js';
-import type { ModelSpec, NativeReplica } from '#src/native-types.js';
+import type { NativeReplica, NativeSpec } from '#src/native-types.js';
 import { bits, dot, Errors, largestDifference, randomFloats, randomIntegers } from '../helpers/compare.js';
-import { centralDifference, type ModelSizes, modelForward } from '../helpers/reference.js';
+import { type Cell, centralDifference, type ModelSizes, modelForward } from '../helpers/reference.js';
 
 /** Steps of the corpus; streams start anywhere in its first half. */
 const LENGTH = 60;
 
 class Model {
-  readonly spec: ModelSpec;
+  readonly spec: NativeSpec;
   readonly names: string[];
   readonly offsets: number[] = [];
   readonly lengths: number[];
@@ -25,9 +25,8 @@ class Model {
     readonly seed: number,
   ) {
     this.spec = {
-      input: { kind: 'tokens', vocabulary: sizes.V, embedding: sizes.D },
-      layers: sizes.hidden.map((size) => ({ cell: 'rnn', size })),
-      output: { kind: 'softmax' },
+      input: { vocabulary: sizes.V, embedding: sizes.D },
+      layers: sizes.hidden.map((size, l) => ({ cell: sizes.cells?.[l] ?? 'rnn', size })),
     };
     const table = native.tensorTable(this.spec);
     this.names = table.map(({ name }) => name);
@@ -106,8 +105,10 @@ function compare(model: Model, replica: NativeReplica, steps: number, label: str
 }
 
 const NAMES = ['loss', 'state', 'embedding.W', 'output.W', 'output.b'];
-const layerNames = (L: number) =>
-  Array.from({ length: L }, (_, l) => ['Wx', 'Wh', 'b'].map((tensor) => `layers.${l}.${tensor}`)).flat();
+const layerNames = (L: number, cells: readonly Cell[] = []) =>
+  Array.from({ length: L }, (_, l) =>
+    ['Wx', 'Wh', 'b', ...(cells[l] === 'gru' ? ['bn'] : [])].map((tensor) => `layers.${l}.${tensor}`),
+  ).flat();
 
 for (const hidden of [[5], [5, 4]]) {
   const L = hidden.length;
@@ -125,12 +126,40 @@ for (const hidden of [[5], [5, 4]]) {
   });
 }
 
-test('gradients beyond the width of every vector kernel', (t) => {
-  const errors = new Errors();
-  const model = new Model({ V: 37, D: 17, hidden: [35, 19] }, 3, 1);
-  compare(model, model.replica(4), 4, 'V=37 D=17 H=35,19', errors);
-  errors.check(t, [...NAMES, ...layerNames(2)]);
-});
+const OTHERS: Cell[][] = [
+  ['rnn-relu'],
+  ['lstm'],
+  ['gru'],
+  ['gru-reset-before'],
+  ['lstm', 'lstm'],
+  ['gru', 'gru'],
+  ['lstm', 'gru', 'rnn', 'gru-reset-before'],
+];
+
+for (const cells of OTHERS) {
+  test(`gradients, ${cells.join(' → ')}`, (t) => {
+    const errors = new Errors();
+    const sizes = { V: 7, D: 3, hidden: [5, 4, 6, 3].slice(0, cells.length), cells };
+    for (const T of [1, 2, 5]) {
+      for (const rows of [1, 3]) {
+        for (let seed = 0; seed < 4; seed++) {
+          const model = new Model(sizes, rows, seed);
+          compare(model, model.replica(T), T, `N=${rows} T=${T} seed=${seed}`, errors);
+        }
+      }
+    }
+    errors.check(t, [...NAMES, ...layerNames(cells.length, cells)]);
+  });
+}
+
+for (const cells of [undefined, ['lstm', 'gru'], ['gru-reset-before', 'lstm']] as const) {
+  test(`gradients beyond the width of every vector kernel, ${cells?.join(' → ') ?? 'rnn'}`, (t) => {
+    const errors = new Errors();
+    const model = new Model({ V: 37, D: 17, hidden: [35, 19], ...(cells === undefined ? {} : { cells }) }, 3, 1);
+    compare(model, model.replica(4), 4, 'V=37 D=17 H=35,19', errors);
+    errors.check(t, [...NAMES, ...layerNames(2, cells)]);
+  });
+}
 
 test('a vocabulary so large that the head goes through its rows in blocks', (t) => {
   // Blocks hold at least 64 rows; 3·22 = 66 rows make a second one. One central difference along a random direction a

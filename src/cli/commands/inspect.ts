@@ -2,9 +2,9 @@
 import { stat } from 'node:fs/promises';
 import { readSafetensorsHeader, type SafetensorsHeader } from '../../checkpoint/safetensors.js';
 import { Vocabulary } from '../../data/vocabulary.js';
-import type { ModelSpec } from '../../native-types.js';
+import type { ModelSpec } from '../../models/types.js';
 import { newCommand, type Register } from '../command.js';
-import { bytes, count } from '../format.js';
+import { bytes, cellName, count } from '../format.js';
 import { jsonLine, print } from '../output.js';
 
 interface Contents {
@@ -59,7 +59,7 @@ function contentsOf(file: string, size: number, header: SafetensorsHeader): Cont
 /** The file may come from anywhere: what is not as a spec is shown as absent, never trusted. */
 function describeSpec(spec: Partial<ModelSpec> | undefined): string {
   if (typeof spec?.input !== 'object' || !Array.isArray(spec.layers)) return 'none: not a model of timernn';
-  const layers = spec.layers.map((layer) => `${layer?.cell} ${layer?.size}`).join(' → ');
+  const layers = spec.layers.map((layer) => `${cellName(layer)} ${layer?.size}`).join(' → ');
   return `${spec.input?.vocabulary} tokens → embedding ${spec.input?.embedding} → ${layers} → ${spec.output?.kind}`;
 }
 

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Corpus } from '../../data/corpus.js';
 import type { LanguageModel } from '../../models/language-model.js';
-import type { GenerateOptions } from '../../models/types.js';
+import type { GenerateOptions, LayerOptions } from '../../models/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
 import { loadCorpus } from '../corpus.js';
 import { UsageError } from '../failures.js';
@@ -20,7 +20,9 @@ export interface TrainFlags {
   vocabularySize?: number;
   lowercase?: boolean;
   separatePunctuation?: boolean;
-  cell: 'rnn';
+  cell: LayerOptions['cell'];
+  activation?: 'tanh' | 'relu';
+  resetBefore?: boolean;
   embedding: number;
   size: number;
   layers: number;
@@ -50,6 +52,8 @@ const FIXED_BY_MODEL = [
   'lowercase',
   'separatePunctuation',
   'cell',
+  'activation',
+  'resetBefore',
   'embedding',
   'size',
   'layers',
@@ -63,12 +67,23 @@ function checkFlags(flags: TrainFlags, command: Command): void {
       throw new UsageError(`${option?.long}: the model of --from has decided it; expected it to be left out`);
     }
   }
+  if (flags.activation !== undefined && flags.cell !== 'rnn') {
+    throw new UsageError(`--activation: expected it together with --cell rnn, got --cell ${flags.cell}`);
+  }
+  if (flags.resetBefore && flags.cell !== 'gru') {
+    throw new UsageError(`--reset-before: expected it together with --cell gru, got --cell ${flags.cell}`);
+  }
   if (flags.separatePunctuation && flags.unit === 'char') {
     throw new UsageError('--separate-punctuation: expected it together with --unit word, got --unit char');
   }
   if (flags.shards !== undefined && flags.shards > flags.streams) {
     throw new UsageError(`--shards: expected at most --streams (${flags.streams}), got "${flags.shards}"`);
   }
+}
+
+function layerOf({ cell, size, activation, resetBefore }: TrainFlags): LayerOptions {
+  if (cell === 'rnn') return { cell, size, ...(activation === undefined ? {} : { activation }) };
+  return cell === 'gru' && resetBefore ? { cell, size, resetAfter: false } : { cell, size };
 }
 
 async function makeModel(file: string, flags: TrainFlags): Promise<{ model: LanguageModel; corpus: Corpus }> {
@@ -83,7 +98,7 @@ async function makeModel(file: string, flags: TrainFlags): Promise<{ model: Lang
     separatePunctuation: flags.separatePunctuation === true,
     ...(flags.vocabularySize === undefined ? {} : { vocabularySize: flags.vocabularySize }),
   });
-  const layers = Array.from({ length: flags.layers }, () => ({ cell: flags.cell, size: flags.size }));
+  const layers = Array.from({ length: flags.layers }, () => layerOf(flags));
   const { embedding, seed } = flags;
   return { model: new LanguageModel({ vocabulary: corpus.vocabulary, embedding, layers, seed }), corpus };
 }
@@ -156,7 +171,9 @@ function addTextAndModelOptions(command: Command): Command {
     .addOption(integerOption('--vocabulary-size <n>', 'keep the n most frequent tokens (default: all)', { min: 2 }))
     .option('--lowercase', 'turn the text to lower case')
     .option('--separate-punctuation', 'words: make punctuation marks words of their own')
-    .addOption(choiceOption('--cell <cell>', 'recurrent cell', ['rnn'], 'rnn'))
+    .addOption(choiceOption('--cell <cell>', 'recurrent cell', ['rnn', 'lstm', 'gru'], 'rnn'))
+    .addOption(choiceOption('--activation <f>', 'of --cell rnn (default: tanh)', ['tanh', 'relu']))
+    .option('--reset-before', 'of --cell gru: reset before the recurrent product, as in the book')
     .addOption(integerOption('--embedding <n>', 'size of the embedding', { default: 64 }))
     .addOption(integerOption('--size <n>', 'hidden units of a layer', { default: 256 }))
     .addOption(integerOption('--layers <n>', 'stacked recurrent layers', { default: 1 }))
@@ -183,6 +200,7 @@ export const train: Register = (program) => {
   const command = newCommand(program, 'train', 'Train a language model on a text file. Ctrl-C saves it.', [
     ['train book.txt', 'a character model, saved as model.safetensors'],
     ['train book.txt --unit word --vocabulary-size 10000', 'a word model'],
+    ['train book.txt --cell lstm --size 512', 'with a longer memory'],
     ['train book.txt --size 512 --epochs 10 --decay 0.9', 'larger, longer, with a falling learning rate'],
     ['train book.txt --report report.html', 'with curves and samples as a web page'],
     ['train book.txt --from model.safetensors', 'go on with a saved model'],
