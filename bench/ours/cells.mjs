@@ -1,23 +1,25 @@
-/** How the addon is called for a layer of each cell: forward + backward on preallocated buffers, nothing else. */
+/** How the addon is called for a layer of any cell: forward + backward on preallocated buffers, nothing else. */
+import { planLayout } from '#src/memory/layout.js';
 import { native } from '#src/native.js';
-import { gates } from '../workloads.mjs';
 
-/** Splits an arena into Wx D×G·H, Wh H×G·H and b G·H. */
-function split(arena, { D, H }, width) {
-  const [a, b] = [D * width, D * width + H * width];
-  return { Wx: arena.subarray(0, a), Wh: arena.subarray(a, b), b: arena.subarray(b) };
+/** Where the tensors of a layer lie in an arena. */
+export function layoutOf(cell, { D, H }) {
+  return planLayout(native.cellInfo(cell, D, H).tensors);
 }
 
-/** @returns a function that runs one forward and backward; `grads` is overwritten */
+/** @returns a function that runs one forward and backward; `grads` (an arena like `params`) is overwritten */
 export function cellCalls(cell, dims, params, grads, { xs, dhs }) {
   const { N, T, H } = dims;
-  const p = split(params, dims, gates[cell] * H);
-  const d = split(grads, dims, gates[cell] * H);
+  const { placements } = layoutOf(cell, dims);
+  const views = (arena) => placements.map(({ offset, length }) => arena.subarray(offset, offset + length));
+  const [p, d] = [views(params), views(grads)];
   const hs = new Float32Array(N * T * H);
   const dxs = new Float32Array(xs.length);
-  const [h0, dh0, dhNext] = Array.from({ length: 3 }, () => new Float32Array(N * H));
+  const ws = new Float32Array(native.cellWorkspace(cell, dims));
+  const length = native.cellInfo(cell, dims.D, H).states * N * H;
+  const [state, end, dstate, dnext] = Array.from({ length: 4 }, () => new Float32Array(length));
   return () => {
-    native.rnnForward(hs, xs, h0, p.Wx, p.Wh, p.b, dims);
-    native.rnnBackward(dxs, dh0, d.Wx, d.Wh, d.b, dhs, dhNext, xs, hs, h0, p.Wx, p.Wh, dims);
+    native.cellForward(cell, hs, end, ws, xs, state, p, dims);
+    native.cellBackward(cell, dxs, dstate, d, dhs, dnext, ws, xs, hs, state, p, dims);
   };
 }

@@ -42,18 +42,20 @@ function reduce() {
 parentPort.on('message', ({ seconds }) => {
   barrier();
   const start = performance.now();
-  let [steps, waited] = [0, 0];
+  let [steps, waited, reduced] = [0, 0, 0];
   do {
     step();
     const arrived = performance.now();
     barrier();
-    waited += performance.now() - arrived;
+    const met = performance.now();
     reduce();
     if (rank === 0) Atomics.store(control, STOP, performance.now() - start >= seconds * 1000 ? 1 : 0);
-    const reduced = performance.now();
+    const left = performance.now();
     barrier();
-    waited += performance.now() - reduced;
+    waited += met - arrived + (performance.now() - left);
+    reduced += left - met;
     steps++;
   } while (Atomics.load(control, STOP) === 0);
-  parentPort.postMessage({ steps, seconds: (performance.now() - start) / 1000, waited: waited / 1000 });
+  const [spent, waits, sums] = [performance.now() - start, waited, reduced].map((ms) => ms / 1000);
+  parentPort.postMessage({ steps, seconds: spent, waited: waits, reduced: sums });
 });

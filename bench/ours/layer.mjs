@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { allocateFloats } from '#src/memory/arena.js';
-import { gates } from '../workloads.mjs';
+import { layoutOf } from './cells.mjs';
 import { fill } from './random.mjs';
 
 /** Rows of each thread, as even as they can be. */
@@ -17,9 +17,9 @@ function shares(rows, workers) {
 }
 
 export async function layer({ cell, N, T, D, H }, workers) {
-  const width = gates[cell] * H;
-  const params = fill(allocateFloats(D * width + H * width + width), H ** -0.5);
-  const grads = Array.from({ length: workers }, () => allocateFloats(params.length));
+  const { length } = layoutOf(cell, { D, H });
+  const params = fill(allocateFloats(length), H ** -0.5);
+  const grads = Array.from({ length: workers }, () => allocateFloats(length));
   const control = new Int32Array(new SharedArrayBuffer(64 * 4));
   const threads = shares(N, workers).map((rows, rank) => {
     const workerData = { cell, dims: { N: rows, T, D, H }, params, grads, control, rank, workers };
@@ -30,7 +30,7 @@ export async function layer({ cell, N, T, D, H }, workers) {
       const answers = threads.map((thread) => once(thread, 'message')); // rejects where the thread fails
       for (const thread of threads) thread.postMessage({ seconds });
       const [[first]] = await Promise.all(answers);
-      return { tokens: first.steps * N * T, seconds: first.seconds, waited: first.waited };
+      return { tokens: first.steps * N * T, seconds: first.seconds, waited: first.waited, reduced: first.reduced };
     },
     // Between two runs every thread waits for a message, so none is ended inside native code.
     close: () => Promise.all(threads.map((thread) => thread.terminate())),
