@@ -26,23 +26,32 @@ function memory(): number {
  * @throws ERR_TIMERNN_OPTION where the memory cannot be had
  */
 export function allocateFloats(length: number): Float32Array<SharedArrayBuffer> {
+  expectRoom(length + LINE);
   const bytes = (length + LINE) * Float32Array.BYTES_PER_ELEMENT;
-  if (!(bytes <= memory())) throw outOfMemory(bytes);
-  let buffer: SharedArrayBuffer;
   try {
-    buffer = new SharedArrayBuffer(bytes);
+    const buffer = new SharedArrayBuffer(bytes);
+    const skip = native.misalignment(new Float32Array(buffer));
+    return new Float32Array(buffer, skip * Float32Array.BYTES_PER_ELEMENT, length);
   } catch (cause) {
-    throw outOfMemory(bytes, cause);
+    // The engine limits the elements of an array, too.
+    throw outOfMemory(bytes, 'an arena', cause);
   }
-  const skip = native.misalignment(new Float32Array(buffer));
-  return new Float32Array(buffer, skip * Float32Array.BYTES_PER_ELEMENT, length);
 }
 
-function outOfMemory(bytes: number, cause?: unknown): TimeRNNError {
+/**
+ * @param what - who wants that many floats, for the message
+ * @throws ERR_TIMERNN_OPTION where they are more than the machine has room for
+ */
+export function expectRoom(floats: number, what = 'an arena'): void {
+  const bytes = floats * Float32Array.BYTES_PER_ELEMENT;
+  if (!(bytes <= memory())) throw outOfMemory(bytes, what);
+}
+
+function outOfMemory(bytes: number, what: string, cause?: unknown): TimeRNNError {
   const gigabytes = (bytes / 2 ** 30).toFixed(1);
   return new TimeRNNError(
     'ERR_TIMERNN_OPTION',
-    `Expected sizes whose tensors fit into memory, got an arena of ${gigabytes} GiB`,
+    `Expected sizes whose tensors fit into memory, got ${what} of ${gigabytes} GiB`,
     cause === undefined ? undefined : { cause },
   );
 }

@@ -4,13 +4,14 @@
  */
 import type { Corpus } from '../data/corpus.js';
 import { planShards, planStreams } from '../data/streams.js';
-import { allocateFloats } from '../memory/arena.js';
+import { allocateFloats, expectRoom } from '../memory/arena.js';
 import type { Layout } from '../memory/layout.js';
 import type { ReadWriteLock } from '../models/lock.js';
 import type { TrainProgress } from '../models/types.js';
 import { native } from '../native.js';
 import type { NativeRun, NativeSpec, RoundResult } from '../native-types.js';
 import { RoundPool } from '../pool/round-pool.js';
+import { onAbort } from './on-abort.js';
 import type { ResolvedOptions } from './options.js';
 
 /** How long a round lasts where `reportEvery` is not given. */
@@ -37,6 +38,8 @@ export function planRun(
   const { spec, layout, params } = target;
   const plan = planStreams(corpus.length, options.streams, options.window);
   const shardRows = planShards(options.streams, options.shards);
+  // All of them together: each alone may fit where a thousand do not.
+  expectRoom(shardRows.length * layout.length + native.stateSize(spec, options.streams), 'gradients of all shards');
   const starts = sharedWords(Uint32Array, plan.starts.byteLength);
   starts.set(plan.starts);
   return {
@@ -114,8 +117,7 @@ export async function* runTraining(
   const { windows, ...run } = planRun(target, corpus, options);
   // A worker without a shard would hold a workspace and compute nothing.
   const pool = new RoundPool({ run, workers: Math.min(options.workers, run.shardRows.length) });
-  const onAbort = () => pool.cancel();
-  signal?.addEventListener('abort', onAbort);
+  const forget = onAbort(signal, () => pool.cancel());
   const account = new Account(options.reportEvery);
   try {
     await pool.prepare();
@@ -151,7 +153,7 @@ export async function* runTraining(
       }
     }
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    forget();
     await pool.close();
   }
 }

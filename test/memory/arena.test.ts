@@ -8,7 +8,7 @@ import { LanguageModel, Vocabulary } from 'timernn';
 import { allocateFloats } from '#src/memory/arena.js';
 import { native } from '#src/native.js';
 import { refuses } from '../helpers/refused.js';
-import { isCode } from '../models/helpers/models.js';
+import { charCorpus, isCode, newModel } from '../models/helpers/models.js';
 
 test('arenas are shared, zero, as long as asked, and start on a 64-byte boundary', (t) => {
   fc.assert(
@@ -58,4 +58,12 @@ refuses('ERR_TIMERNN_OPTION', [
 
 test('a recurrent matrix of a TiB', (t) => {
   t.throws(build(1, 2 ** 19), isCode('ERR_TIMERNN_OPTION', /got an arena of 1024\.\d GiB$/));
+});
+
+test('gradients that fit one by one but not together are refused before any is allocated', async (t) => {
+  const corpus = charCorpus(70_000);
+  const model = newModel(corpus, { embedding: 100_000, sizes: [1] });
+  // Some MB for each of 2¹⁶ shards: more than any arena may have.
+  const run = model.train(corpus, { streams: 2 ** 16, shards: 2 ** 16, workers: 1 });
+  await t.throwsAsync(run.next(), isCode('ERR_TIMERNN_OPTION', /got gradients of all shards of \d+\.\d GiB$/));
 });
