@@ -59,13 +59,18 @@ export function fromForeign(error: unknown): unknown {
   return error;
 }
 
-/** Describes a value in an error message: short, on one line, never the whole of a big array. */
+/** Describes a value in an error message: short, on one line, never the whole of a big array or of arrays in arrays. */
 export function describe(value: unknown): string {
+  if (!Array.isArray(value)) return describeItem(value);
+  return value.length <= 8 ? `[${value.map(describeItem).join(', ')}]` : describeItem(value);
+}
+
+function describeItem(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
   if (ArrayBuffer.isView(value)) {
     return `${value.constructor.name}(${(value as unknown as { length?: number }).length ?? value.byteLength})`;
   }
-  if (Array.isArray(value)) return value.length <= 8 ? `[${value.map(describe).join(', ')}]` : `Array(${value.length})`;
+  if (Array.isArray(value)) return `Array(${value.length})`;
   if (typeof value === 'function') return 'a function';
   if (value !== null && typeof value === 'object') return value.constructor?.name ?? 'an object';
   return String(value);

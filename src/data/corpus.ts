@@ -50,6 +50,8 @@ export class Corpus {
   private constructor(tokens: Uint32Array<SharedArrayBuffer>, vocabulary: Vocabulary) {
     this.tokens = tokens;
     this.vocabulary = vocabulary;
+    // Native code reads the tokens from other threads: an array over other memory must not take their place.
+    Object.freeze(this);
   }
 
   /** Number of tokens L. */

@@ -11,6 +11,12 @@ test('fromText: ids in shared memory, in order', (t) => {
   t.true(types.isSharedArrayBuffer(corpus.tokens.buffer));
 });
 
+test('nothing else can take the place of the tokens, which threads read', (t) => {
+  const corpus = Corpus.fromText('abba', { unit: 'char' });
+  t.throws(() => Object.assign(corpus, { tokens: new Uint32Array(4) }), { instanceOf: TypeError });
+  t.is(corpus.length, 4);
+});
+
 test('fromText: every line of words ends in <eos>, an open last one too, and none follows a final newline', (t) => {
   const words = (text: string) => {
     const { tokens, vocabulary } = Corpus.fromText(text, { unit: 'word' });
