@@ -15,6 +15,7 @@ export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 /** The part of an open file that is used. */
 export interface OpenFile {
   write(bytes: Uint8Array, offset: number, length: number): Promise<{ bytesWritten: number }>;
+  chmod(mode: number): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -71,6 +72,15 @@ async function resolveTarget(path: string, fs: FileSystem): Promise<{ target: st
   }
 }
 
+/** Systems count the bytes of a name, most of them up to 255: a name that just fits must have a temporary one too. */
+function temporaryName(name: string): string {
+  const start = Buffer.from(name)
+    .subarray(0, 200)
+    .toString()
+    .replace(/\ufffd+$/, '');
+  return `.${start}.${randomBytes(6).toString('hex')}.tmp`;
+}
+
 async function writeFully(file: OpenFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     const { bytesWritten } = await file.write(bytes, at, Math.min(PIECE, bytes.length - at));
@@ -104,6 +114,8 @@ async function writeTemporary(temporary: string, mode: number | undefined, chunk
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
   const file = await fs.open(temporary, O_CREAT | O_EXCL | O_WRONLY, mode ?? 0o666);
   try {
+    // Opening takes the umask's bits away; a file that exists has the mode that somebody gave it.
+    if (mode !== undefined) await file.chmod(mode);
     await writeChunks(file, chunks);
     await file.sync();
   } catch (error) {
@@ -146,7 +158,7 @@ export async function writeFileAtomic(path: string, chunks: Chunks, fileSystem: 
   try {
     const { target, mode } = await resolveTarget(path, fileSystem);
     const folder = dirname(target);
-    temporary = join(folder, `.${basename(target).slice(0, 200)}.${randomBytes(6).toString('hex')}.tmp`);
+    temporary = join(folder, temporaryName(basename(target)));
     await writeTemporary(temporary, mode, chunks, fileSystem);
     await fileSystem.rename(temporary, target);
     temporary = undefined;

@@ -2,6 +2,7 @@
  * Checks before a long run that its results will find a place.
  * Refuses to do: writing them (see `checkpoint/atomic-write.ts`).
  */
+import { randomBytes } from 'node:crypto';
 import { open, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TimeRNNError } from '../errors.js';
@@ -32,11 +33,14 @@ export async function checkWritable(optionName: string, path: string): Promise<v
   };
   const existing = await stat(path).catch(() => undefined);
   if (existing?.isDirectory()) refuse(path, 'it is a folder; name a file');
+  if (existing?.isFile() === false) refuse(path, 'it is a device, pipe or socket; name a file');
   const folder = dirname(resolve(path));
-  const probe = join(folder, `.timernn-${process.pid}.probe`);
+  const probe = join(folder, `.timernn-${randomBytes(6).toString('hex')}.probe`);
   try {
-    const handle = await open(probe, 'w');
+    // Never a file that is there already, nor one behind a link that somebody left in a shared folder.
+    const handle = await open(probe, 'wx');
     await handle.close();
+    await rm(probe, { force: true }).catch(() => undefined);
   } catch (error) {
     const exists = (await stat(folder).catch(() => undefined))?.isDirectory() === true;
     refuse(`into the folder ${folder}`, reason(error, exists), error);

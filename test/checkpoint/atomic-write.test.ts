@@ -36,6 +36,7 @@ function failing(overrides: Partial<OpenFile>): FileSystem {
       if (!path.endsWith('.tmp')) return file;
       return {
         write: (bytes, offset, length) => file.write(bytes, offset, length),
+        chmod: (mode) => file.chmod(mode),
         sync: () => file.sync(),
         close: () => file.close(),
         ...overrides,
@@ -83,6 +84,7 @@ test('partial writes are continued', async (t) => {
       const file = await promises.open(name, flags, mode);
       return {
         write: (bytes, offset, length) => file.write(bytes, offset, Math.min(length, 3)),
+        chmod: (mode) => file.chmod(mode),
         sync: () => file.sync(),
         close: () => file.close(),
       };
@@ -107,6 +109,7 @@ test('the order is write, sync, close, rename, sync of the folder', async (t) =>
       t.true(what === 'folder' || dirname(name) === dirname(path), 'the temporary file is in the same folder');
       return {
         write: (bytes, offset, length) => noted(`write ${what}`, () => file.write(bytes, offset, length)),
+        chmod: (mode) => file.chmod(mode),
         sync: () => noted(`sync ${what}`, () => file.sync()),
         close: () => noted(`close ${what}`, () => file.close()),
       };
@@ -206,6 +209,21 @@ test('a folder that cannot be synced is no failure, a disk that fails then is', 
   await t.throwsAsync(writeFileAtomic(path, [Buffer.from('newer')], folderSync('EIO')), isFileError);
   t.deepEqual(await readdir(dirname(path)), ['model.bin']);
 });
+
+test('a name of as many bytes as systems allow has room for a temporary one', async (t) => {
+  const path = join(await folderOf(t), `${'海'.repeat(80)}.bin`);
+  await writeFileAtomic(path, [Buffer.from('new')]);
+  t.deepEqual(await readdir(dirname(path)), [basename(path)]);
+});
+
+for (const mode of [0o600, 0o666]) {
+  test(`the mode of a file is kept, whatever the umask: ${mode.toString(8)}`, async (t) => {
+    const { path } = await withOldFile(t);
+    await chmod(path, mode);
+    await writeFileAtomic(path, [Buffer.from('new')]);
+    t.is((await stat(path)).mode & 0o777, mode);
+  });
+}
 
 test('a symbolic link is followed, and the mode is kept', async (t) => {
   const { path } = await withOldFile(t);

@@ -106,6 +106,7 @@ test('a folder that cannot be written is refused before anything else is done', 
     [['--out', 'none/m.safetensors'], /--out: cannot write into the folder .*none: it does not exist/],
     [['--out', 'book.txt/m.safetensors'], /--out: cannot write into the folder .*book\.txt: a part of it is a file/],
     [['--out', 'folder'], /--out: cannot write folder: it is a folder; name a file/],
+    [['--out', '/dev/null'], /--out: cannot write \/dev\/null: it is a device, pipe or socket; name a file/],
     [['--report', 'none/r.html'], /--report: cannot write into the folder .*none: it does not exist/],
   ];
   // The book does not exist either: that the folder is named shows what was looked at first.
