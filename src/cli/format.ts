@@ -53,6 +53,12 @@ export function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
+
+/** Text of a model or of its file may hold anything: control characters must not reach a terminal. Line breaks stay. */
+export const printable = (text: string): string => text.replace(CONTROL, ' ');
+
 const ANSI = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', blue: '34', cyan: '36' };
 
 /** Colours a text, or leaves it alone. */

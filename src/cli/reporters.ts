@@ -4,7 +4,18 @@
  */
 import type { LayerOptions, TrainProgress } from '../models/types.js';
 import type { ReportEpoch } from '../report/types.js';
-import { bits, bitsUnit, cellName, clock, compact, count, perplexity, shellQuote, tokenNoun } from './format.js';
+import {
+  bits,
+  bitsUnit,
+  cellName,
+  clock,
+  compact,
+  count,
+  perplexity,
+  printable,
+  shellQuote,
+  tokenNoun,
+} from './format.js';
 import type { Interrupted } from './interrupt.js';
 import { jsonLine, type Sink, type TerminalAbilities } from './output.js';
 import { liveLine, logLine } from './progress-line.js';
@@ -37,15 +48,11 @@ export interface Reporter {
   done(seconds: number): void;
 }
 
-/** Generated text may hold anything that the corpus holds: control characters must not reach a terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
-
 /** Breaks text at spaces, behind a margin; line breaks of the text stay. */
 export function block(text: string, columns: number, margin: string): string[] {
   const width = Math.max(20, Math.min(columns, 100) - margin.length - 1);
   const lines: string[] = [];
-  for (const paragraph of text.replace(CONTROL, ' ').split('\n')) {
+  for (const paragraph of printable(text).split('\n')) {
     let rest = paragraph;
     while (rest.length > width) {
       const space = rest.lastIndexOf(' ', width);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { Corpus, LanguageModel } from 'timernn';
+import { writeSafetensors } from '#src/checkpoint/safetensors.js';
 import { cleanEnvironment, entry, jsonLines, temporaryFolder, timernn } from './helpers/cli.js';
 
 const TEXT = 'the white whale\nthe sea\n'.repeat(50);
@@ -93,6 +94,18 @@ test('evaluate: the library’s perplexity, and what the vocabulary lacks', asyn
   const many = await timernn(['evaluate', 'm.safetensors', 'other.txt', '--streams', '50'], { cwd });
   t.is(many.code, 1);
   t.is(many.stderr.trimEnd().split('\n').length, 1);
+});
+
+test('inspect: what a file says of itself cannot steer the terminal', async (t) => {
+  const path = join(await temporaryFolder(t), 'x.safetensors');
+  await writeSafetensors(path, [{ name: 'w\u001b[2J', shape: [1], data: Float32Array.of(1) }], {
+    'a\u009b1m': '\u001b]0;x\u0007',
+  });
+  const { code, stdout } = await timernn(['inspect', path], { cwd });
+  t.is(code, 0);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+  t.notRegex(stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  t.regex(stdout, /w \[2J/);
 });
 
 test('inspect: spec, tensors, parameters and vocabulary from the header, without the addon', async (t) => {

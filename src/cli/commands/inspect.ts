@@ -4,7 +4,7 @@ import { readSafetensorsHeader, type SafetensorsHeader } from '../../checkpoint/
 import { Vocabulary } from '../../data/vocabulary.js';
 import type { ModelSpec } from '../../models/types.js';
 import { newCommand, type Register } from '../command.js';
-import { bytes, cellName, count } from '../format.js';
+import { bytes, cellName, count, printable } from '../format.js';
 import { jsonLine, print } from '../output.js';
 
 interface Contents {
@@ -91,7 +91,7 @@ async function action(path: string, flags: { json?: boolean }): Promise<void> {
       `${name.padEnd(width)}  ${dtype.padEnd(4)}  ${bytes(size).padStart(9)}  ${shape.join(' × ') || 'scalar'}`,
     );
   }
-  await print(`${lines.join('\n')}\n`);
+  await print(`${lines.map(printable).join('\n')}\n`);
 }
 
 export const inspect: Register = (program) => {
