@@ -164,8 +164,8 @@ export class LanguageModel {
   }
 
   async *#generate(pieces: AsyncGenerator<string, void>): AsyncGenerator<string, void, undefined> {
-    await this.#ready();
     try {
+      await this.#ready();
       yield* pieces;
     } catch (error) {
       throw fromForeign(error);
