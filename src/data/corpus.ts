@@ -4,8 +4,10 @@
  */
 import { types } from 'node:util';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
+import { awaitHint, checkNames, checkSignal, filePath } from '../options.js';
 import { type TokenizeTask, tokenizeFile } from './corpus-file.js';
 import {
+  CORPUS_NAMES,
   type CorpusOptions,
   checkCorpusOptions,
   encodeCorpus,
@@ -30,6 +32,9 @@ export interface CorpusTokensOptions {
   vocabulary?: Vocabulary;
 }
 
+/** Only this module can call the constructor: its tokens have been checked. */
+const CHECKED = Symbol('checked');
+
 /**
  * A sequence of token ids in memory that all threads share.
  *
@@ -47,7 +52,14 @@ export class Corpus {
   /** All ids in order, over a SharedArrayBuffer; a view, perhaps with an offset. Do not write to it. */
   readonly tokens: Uint32Array<SharedArrayBuffer>;
 
-  private constructor(tokens: Uint32Array<SharedArrayBuffer>, vocabulary: Vocabulary) {
+  private constructor(tokens: Uint32Array<SharedArrayBuffer>, vocabulary: Vocabulary, key: typeof CHECKED) {
+    // `private` holds for TypeScript only, and tokens that nobody checked must not reach native code.
+    if (key !== CHECKED) {
+      throw new TimeRNNError(
+        'ERR_TIMERNN_OPTION',
+        'Expected a corpus to be made by Corpus.fromText, Corpus.fromFile or Corpus.fromTokens, got new Corpus(…)',
+      );
+    }
     this.tokens = tokens;
     this.vocabulary = vocabulary;
     // Native code reads the tokens from other threads: an array over other memory must not take their place.
@@ -60,40 +72,33 @@ export class Corpus {
   }
 
   /**
-   * The corpus of a text, at once. Words: each line ends in `<eos>`, also a last one without `\n`.
+   * The corpus of a text, at once, on this thread: some 40 ms a megabyte, during which nothing else runs. For anything
+   * large use {@link Corpus.fromFile}. Words: each line ends in `<eos>`, also a last one without `\n`.
    *
    * @throws ERR_TIMERNN_CORPUS for an empty text; ERR_TIMERNN_OPTION for a bad option
    */
   static fromText(text: string, options: CorpusOptions): Corpus {
+    checkNames(options, CORPUS_NAMES, 'Corpus.fromText');
     const { tokens, vocabulary } = encodeCorpus(text, options);
-    return new Corpus(tokens, vocabulary);
+    return new Corpus(tokens, vocabulary, CHECKED);
   }
 
   /**
    * The corpus of ids that the caller has. They are copied unless they lie in shared memory already.
    *
-   * @throws ERR_TIMERNN_TOKEN for an id that is not below vocabularySize; ERR_TIMERNN_CORPUS for none, or for anything
-   * but a Uint32Array; ERR_TIMERNN_OPTION for a bad option
+   * @param tokens - a Uint32Array, or a plain array of integers
+   * @throws ERR_TIMERNN_TOKEN for an id that is not below vocabularySize; ERR_TIMERNN_CORPUS for none;
+   * ERR_TIMERNN_OPTION for another kind of array or a bad option
    * @example
    * ```ts
    * import { Corpus } from 'timernn';
    * console.log(Corpus.fromTokens(Uint32Array.of(2, 0, 1), { vocabularySize: 3 }).length); // 3
    * ```
    */
-  static fromTokens(tokens: Uint32Array, options: CorpusTokensOptions): Corpus {
-    if (!types.isUint32Array(tokens)) {
-      throw new TimeRNNError('ERR_TIMERNN_CORPUS', `Expected tokens to be a Uint32Array, got ${describe(tokens)}`);
-    }
-    if (tokens.length === 0) {
-      throw new TimeRNNError('ERR_TIMERNN_CORPUS', 'Expected tokens to have at least one token, got none');
-    }
+  static fromTokens(tokens: Uint32Array | readonly number[], options: CorpusTokensOptions): Corpus {
+    checkNames(options ?? {}, ['vocabularySize', 'vocabulary'], 'Corpus.fromTokens');
     const vocabulary = tokensVocabulary(options);
-    let shared: Uint32Array<SharedArrayBuffer>;
-    if (types.isSharedArrayBuffer(tokens.buffer)) shared = tokens as Uint32Array<SharedArrayBuffer>;
-    else {
-      shared = sharedTokens(tokens.length);
-      shared.set(tokens);
-    }
+    const shared = inSharedMemory(tokens);
     for (let i = 0; i < shared.length; i++) {
       if (shared[i]! >= vocabulary.size) {
         throw new TimeRNNError(
@@ -102,7 +107,7 @@ export class Corpus {
         );
       }
     }
-    return new Corpus(shared, vocabulary);
+    return new Corpus(shared, vocabulary, CHECKED);
   }
 
   /**
@@ -116,15 +121,16 @@ export class Corpus {
    * const corpus = await Corpus.fromFile('README.md', { unit: 'char' });
    * ```
    */
-  static async fromFile(path: string, options: CorpusFileOptions): Promise<Corpus> {
-    if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected path to be the name of a file, got ${describe(path)}`);
-    }
+  static async fromFile(path: string | URL, options: CorpusFileOptions): Promise<Corpus> {
+    const file = filePath(path);
+    checkNames(options, [...CORPUS_NAMES, 'signal'], 'Corpus.fromFile');
     checkCorpusOptions(options);
     const { signal, vocabulary, ...rest } = options;
-    const task: TokenizeTask = { path, options: rest, vocabulary: vocabulary?.toJSON() };
+    checkSignal(signal);
+    const task: TokenizeTask = { path: file, options: rest, vocabulary: vocabulary?.toJSON() };
     const result = await tokenizeFile(task, signal);
-    return new Corpus(new Uint32Array(result.buffer), vocabulary ?? Vocabulary.fromJSON(result.vocabulary));
+    const made = vocabulary ?? Vocabulary.fromJSON(result.vocabulary);
+    return new Corpus(new Uint32Array(result.buffer), made, CHECKED);
   }
 
   /**
@@ -139,7 +145,8 @@ export class Corpus {
     /** The end. */
     heldOut: Corpus;
   } {
-    const heldOut = options?.heldOut;
+    checkNames(options, ['heldOut'], 'split');
+    const { heldOut } = options;
     if (typeof heldOut !== 'number' || !(heldOut > 0 && heldOut < 1)) {
       throw new TimeRNNError(
         'ERR_TIMERNN_OPTION',
@@ -154,10 +161,43 @@ export class Corpus {
       );
     }
     return {
-      train: new Corpus(this.tokens.subarray(0, cut), this.vocabulary),
-      heldOut: new Corpus(this.tokens.subarray(cut), this.vocabulary),
+      train: new Corpus(this.tokens.subarray(0, cut), this.vocabulary, CHECKED),
+      heldOut: new Corpus(this.tokens.subarray(cut), this.vocabulary, CHECKED),
     };
   }
+}
+
+/** The ids where threads can read them: the same array if it lies there already, else a copy. */
+function inSharedMemory(tokens: unknown): Uint32Array<SharedArrayBuffer> {
+  const plain = Array.isArray(tokens);
+  if (!plain && !types.isUint32Array(tokens)) {
+    const hint = ArrayBuffer.isView(tokens) ? '; use Uint32Array.from(ids)' : awaitHint(tokens);
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected tokens to be a Uint32Array or an array of integers, got ${describe(tokens)}${hint}`,
+    );
+  }
+  if (tokens.length === 0) {
+    throw new TimeRNNError('ERR_TIMERNN_CORPUS', 'Expected tokens to have at least one token, got none');
+  }
+  if (!plain && types.isSharedArrayBuffer(tokens.buffer)) return tokens as Uint32Array<SharedArrayBuffer>;
+  const shared = sharedTokens(tokens.length);
+  if (!plain) {
+    shared.set(tokens);
+    return shared;
+  }
+  for (let i = 0; i < shared.length; i++) {
+    const token: unknown = tokens[i];
+    shared[i] = token as number;
+    // What the array could not hold as it is: fractions, negative numbers, holes, anything but numbers.
+    if (shared[i] !== token) {
+      throw new TimeRNNError(
+        'ERR_TIMERNN_TOKEN',
+        `Expected token ${i} to be an integer of at least 0 and below 2³², got ${describe(token)}`,
+      );
+    }
+  }
+  return shared;
 }
 
 function tokensVocabulary(options: CorpusTokensOptions): Vocabulary {

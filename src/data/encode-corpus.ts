@@ -21,14 +21,23 @@ export function sharedTokens(length: number): Uint32Array<SharedArrayBuffer> {
 
 /** Builds or takes the vocabulary that the options ask for. @throws ERR_TIMERNN_OPTION */
 function resolveVocabulary(text: string, options: CorpusOptions): Vocabulary {
-  return options.vocabulary ?? Vocabulary.fromText(text, { ...options, ...checkTextOptions(options as TextOptions) });
+  const { vocabulary, vocabularySize } = options;
+  if (vocabulary !== undefined) return vocabulary;
+  const size = vocabularySize === undefined ? {} : { vocabularySize };
+  return Vocabulary.fromText(text, { ...size, ...checkTextOptions(options as TextOptions) });
 }
+
+/** Names of {@link CorpusOptions}. */
+export const CORPUS_NAMES: readonly string[] = [
+  'unit',
+  'vocabularySize',
+  'lowercase',
+  'separatePunctuation',
+  'vocabulary',
+] satisfies (keyof CorpusOptions)[];
 
 /** @throws ERR_TIMERNN_OPTION where the options contradict each other. */
 export function checkCorpusOptions(options: CorpusOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected options to be an object, got ${describe(options)}`);
-  }
   const { vocabulary, vocabularySize } = options;
   if (vocabulary === undefined) {
     checkTextOptions(options as TextOptions);

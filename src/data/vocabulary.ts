@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
+import { checkNames } from '../options.js';
 import { checkTextOptions, type TextOptions, type Unit, type VocabularyOptions } from './text-options.js';
 import {
   characterLength,
@@ -21,6 +22,11 @@ import { parseVocabulary, type VocabularyJSON } from './vocabulary-json.js';
 
 export type { TextOptions, Unit, VocabularyOptions } from './text-options.js';
 export type { VocabularyJSON } from './vocabulary-json.js';
+
+const TEXT_NAMES = ['unit', 'lowercase', 'separatePunctuation'] satisfies (keyof TextOptions)[];
+
+/** Only this module can call the constructor: what it is given has been checked. */
+const CHECKED = Symbol('checked');
 
 /**
  * The tokens of a corpus or a model and their ids, from 0 to `size` − 1.
@@ -55,7 +61,13 @@ export class Vocabulary {
   #codes: Uint32Array | undefined;
   #hash: string | undefined;
 
-  private constructor(json: VocabularyJSON, ids: ReadonlyMap<string, number>) {
+  private constructor(json: VocabularyJSON, ids: ReadonlyMap<string, number>, key: typeof CHECKED) {
+    if (key !== CHECKED) {
+      throw new TimeRNNError(
+        'ERR_TIMERNN_OPTION',
+        'Expected a vocabulary to be made by Vocabulary.fromText, fromTokens, fromJSON or ofSize, got new Vocabulary(…)',
+      );
+    }
     this.unit = json.unit;
     this.size = json.unit === 'token' ? json.size : json.tokens.length;
     this.lowercase = json.unit !== 'token' && json.lowercase;
@@ -77,6 +89,7 @@ export class Vocabulary {
    * ```
    */
   static fromText(text: string, options: VocabularyOptions): Vocabulary {
+    checkNames(options, [...TEXT_NAMES, 'vocabularySize'], 'Vocabulary.fromText');
     const { unit, lowercase, separatePunctuation } = checkTextOptions(options);
     if (typeof text !== 'string') {
       throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected text to be a string, got ${describe(text)}`);
@@ -106,6 +119,7 @@ export class Vocabulary {
    * ```
    */
   static fromTokens(tokens: readonly string[], options: TextOptions): Vocabulary {
+    checkNames(options, TEXT_NAMES, 'Vocabulary.fromTokens');
     return Vocabulary.fromJSON({ ...checkTextOptions(options), tokens });
   }
 
@@ -120,7 +134,7 @@ export class Vocabulary {
    * ```
    */
   static ofSize(size: number): Vocabulary {
-    return new Vocabulary({ unit: 'token', size: expectInteger('size', size) }, new Map());
+    return new Vocabulary({ unit: 'token', size: expectInteger('size', size) }, new Map(), CHECKED);
   }
 
   /**
@@ -136,7 +150,7 @@ export class Vocabulary {
    */
   static fromJSON(value: unknown): Vocabulary {
     const { json, ids } = parseVocabulary(value);
-    return new Vocabulary(json, ids);
+    return new Vocabulary(json, ids, CHECKED);
   }
 
   /** A plain object for `JSON.stringify`; the inverse of {@link Vocabulary.fromJSON}. */

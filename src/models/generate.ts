@@ -5,7 +5,7 @@
 import type { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
 import { native } from '../native.js';
-import { checkNames, checkSignal } from '../train/options.js';
+import { checkNames, checkSignal } from '../options.js';
 import type { TrainingTarget } from '../train/trainer.js';
 import type { GenerateOptions, LogProbabilityOptions } from './types.js';
 

@@ -2,13 +2,15 @@
  * The language model: what users build, train, ask and save. Owns parameters and vocabulary; the work is done by
  * `train/`, `evaluate.ts`, `generate.ts` and `model-file.ts`.
  */
+import { type InspectOptions, inspect } from 'node:util';
 import { Corpus } from '../data/corpus.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js';
 import { allocateFloats } from '../memory/arena.js';
 import { planLayout } from '../memory/layout.js';
 import { native } from '../native.js';
-import { checkNames, checkSignal, resolveTrainOptions } from '../train/options.js';
+import { awaitHint, checkNames, checkSignal, filePath } from '../options.js';
+import { resolveTrainOptions } from '../train/options.js';
 import { runTraining, type TrainingTarget } from '../train/trainer.js';
 import { corpusLoss } from './evaluate.js';
 import { checkSeed, generateText, scoreText } from './generate.js';
@@ -32,7 +34,11 @@ function newParts(options: LanguageModelOptions): ModelParts {
   checkNames(options, ['vocabulary', 'embedding', 'layers', 'seed'], 'LanguageModel');
   const { vocabulary } = options;
   if (!(vocabulary instanceof Vocabulary)) {
-    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected vocabulary to be a Vocabulary, got ${describe(vocabulary)}`);
+    const hint = vocabulary === undefined ? '; if it is of a corpus from Corpus.fromFile, did you forget await?' : '';
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected vocabulary to be a Vocabulary, got ${describe(vocabulary)}${hint}`,
+    );
   }
   const embedding = expectInteger('embedding', options.embedding);
   if (!Array.isArray(options.layers)) {
@@ -175,20 +181,31 @@ export class LanguageModel {
   /**
    * Writes the model as one safetensors file, whole or not at all.
    *
+   * @param path - the name of a file, or its `file:` URL
    * @throws ERR_TIMERNN_FILE where it cannot be written; a file of that name is then as it was
    */
-  async save(path: string): Promise<void> {
-    await this.#call((target) => target.lock.read(() => writeModel(path, this.#parts)));
+  async save(path: string | URL): Promise<void> {
+    const file = filePath(path);
+    await this.#call((target) => target.lock.read(() => writeModel(file, this.#parts)));
   }
 
   /**
    * Reads a model that `save` wrote.
    *
+   * @param path - the name of a file, or its `file:` URL
    * @throws ERR_TIMERNN_FILE, ERR_TIMERNN_FORMAT, ERR_TIMERNN_SPEC, ERR_TIMERNN_VOCABULARY
    */
-  static async load(path: string): Promise<LanguageModel> {
-    const parts = await readModel(path);
+  static async load(path: string | URL): Promise<LanguageModel> {
+    const parts = await readModel(filePath(path));
     return new LanguageModel(undefined as never, { [PARTS]: parts });
+  }
+
+  /** What `console.log` shows: the architecture. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { spec, vocabulary, parameterCount } = this;
+    const { unit, size } = vocabulary;
+    const { embedding } = spec.input;
+    return `LanguageModel ${inspect({ unit, vocabulary: size, embedding, layers: spec.layers, parameterCount }, options)}`;
   }
 
   get #target(): TrainingTarget {
@@ -215,7 +232,9 @@ export class LanguageModel {
   #checkCorpus(corpus: Corpus): void {
     const { vocabulary } = this.#parts;
     if (!(corpus instanceof Corpus)) {
-      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected corpus to be a Corpus, got ${describe(corpus)}`);
+      const isSplit = (corpus as { train?: unknown } | null | undefined)?.train instanceof Corpus;
+      const hint = isSplit ? '; pass .train or .heldOut of what split gave' : awaitHint(corpus);
+      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected corpus to be a Corpus, got ${describe(corpus)}${hint}`);
     }
     if (corpus.vocabulary !== vocabulary && corpus.vocabulary.hash !== vocabulary.hash) {
       throw new TimeRNNError(

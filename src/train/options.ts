@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
 import type { TrainOptions } from '../models/types.js';
+import { checkNames, checkSignal } from '../options.js';
 
 /** Training options with every default filled in. */
 export interface ResolvedOptions {
@@ -40,33 +41,6 @@ function rate(value: unknown, where: string, max = Number.MAX_VALUE): number {
     );
   }
   return value;
-}
-
-/**
- * Names of options that do not exist are errors: a misspelt option must not be a silent default.
- *
- * @throws ERR_TIMERNN_OPTION
- */
-export function checkNames(options: unknown, names: readonly string[], where: string): void {
-  if (options === null || typeof options !== 'object') {
-    throw new TimeRNNError(
-      'ERR_TIMERNN_OPTION',
-      `Expected the options of ${where} to be an object, got ${describe(options)}`,
-    );
-  }
-  const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown !== undefined) {
-    throw new TimeRNNError(
-      'ERR_TIMERNN_OPTION',
-      `Expected the options of ${where} to be among ${names.join(', ')}, got ${describe(unknown)}`,
-    );
-  }
-}
-
-/** @throws ERR_TIMERNN_OPTION unless `signal` is undefined or an AbortSignal */
-export function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
-  throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected signal to be an AbortSignal, got ${describe(signal)}`);
 }
 
 /** @throws ERR_TIMERNN_OPTION naming the option, what was expected and what came */

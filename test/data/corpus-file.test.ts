@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { Corpus, TimeRNNError, Vocabulary } from 'timernn';
@@ -40,6 +41,11 @@ test.serial('fromFile gives what fromText gives, from another thread that ends',
     t.is(corpus.vocabulary.hash, expected.vocabulary.hash);
     t.deepEqual(threads, { started: 1, ended: 1 });
   }
+});
+
+test.serial('fromFile takes the URL of a file, as node:fs does', async (t) => {
+  const path = await fileOf(t, 'call me');
+  t.is((await Corpus.fromFile(pathToFileURL(path), { unit: 'char' })).length, 7);
 });
 
 test.serial('fromFile with a vocabulary keeps that object', async (t) => {
@@ -84,7 +90,7 @@ test.serial('fromFile: missing file, folder, device, pipe, empty file', async (t
 
 test.serial('fromFile: bad arguments start no thread', async (t) => {
   const threads = watchThreads(t);
-  for (const path of ['', 'a\0b', undefined, new URL('file:///x')]) {
+  for (const path of ['', 'a\0b', undefined, new URL('https://x.org/x'), Promise.resolve('x.txt')]) {
     await t.throwsAsync(Corpus.fromFile(path as never, { unit: 'char' }), isCode('ERR_TIMERNN_OPTION'));
   }
   const bad = [undefined, {}, { unit: 'byte' }, { unit: 'word', vocabularySize: 0 }];

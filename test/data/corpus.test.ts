@@ -85,15 +85,72 @@ test('fromTokens: an id out of range is named with its position', (t) => {
   t.throws(() => Corpus.fromTokens(Uint32Array.of(-1), { vocabularySize: 3 }), isCode('ERR_TIMERNN_TOKEN'));
 });
 
-test('fromTokens: only a Uint32Array with something in it', (t) => {
-  const wrong = [Float32Array.of(0, Number.NaN), [0, 1], Int32Array.of(0), Buffer.from([0]), undefined, { length: 1 }];
+test('fromTokens: a Uint32Array or a plain array with something in it; other arrays get a hint', (t) => {
+  const wrong = [Float32Array.of(0, Number.NaN), Int32Array.of(0), Buffer.from([0])];
   for (const tokens of wrong) {
     t.throws(() => Corpus.fromTokens(tokens as never, { vocabularySize: 3 }), {
-      ...isCode('ERR_TIMERNN_CORPUS'),
-      message: /Expected tokens to be a Uint32Array, got /,
+      ...isCode('ERR_TIMERNN_OPTION'),
+      message: /Expected tokens to be a Uint32Array or an array of integers, got .*; use Uint32Array\.from\(ids\)$/,
     });
   }
-  t.throws(() => Corpus.fromTokens(new Uint32Array(0), { vocabularySize: 3 }), isCode('ERR_TIMERNN_CORPUS'));
+  for (const tokens of [undefined, '01', { length: 1 }]) {
+    t.throws(() => Corpus.fromTokens(tokens as never, { vocabularySize: 3 }), {
+      ...isCode('ERR_TIMERNN_OPTION'),
+      message: /Expected tokens to be a Uint32Array or an array of integers, got [^;]*$/,
+    });
+  }
+  for (const none of [new Uint32Array(0), []]) {
+    t.throws(() => Corpus.fromTokens(none, { vocabularySize: 3 }), isCode('ERR_TIMERNN_CORPUS'));
+  }
+});
+
+test('fromTokens: plain arrays of integers are copied; what is no id in them is named', (t) => {
+  const corpus = Corpus.fromTokens([2, 0, 1], { vocabularySize: 3 });
+  t.deepEqual([...corpus.tokens], [2, 0, 1]);
+  t.true(types.isSharedArrayBuffer(corpus.tokens.buffer));
+  for (const bad of [-1, 1.5, 2 ** 32, Number.NaN, '1', undefined]) {
+    t.throws(() => Corpus.fromTokens([0, bad as number], { vocabularySize: 3 }), {
+      ...isCode('ERR_TIMERNN_TOKEN'),
+      message: /Expected token 1 to be an integer of at least 0 and below 2³², got /,
+    });
+  }
+  t.throws(() => Corpus.fromTokens([0, 3], { vocabularySize: 3 }), {
+    ...isCode('ERR_TIMERNN_TOKEN'),
+    message: 'Expected token 1 to be below the vocabulary size 3, got 3',
+  });
+});
+
+test('options that do not exist are errors, whatever makes or cuts a corpus', async (t) => {
+  const corpus = Corpus.fromText('abcdefghij', { unit: 'char' });
+  const calls: [where: string, call: () => unknown][] = [
+    ['Corpus.fromText', () => Corpus.fromText('a', { unit: 'char', lowerCase: true } as never)],
+    ['Corpus.fromText', () => Corpus.fromText('a', { unit: 'char', signal: undefined } as never)],
+    ['Corpus.fromTokens', () => Corpus.fromTokens([0], { vocabularySize: 1, unit: 'char' } as never)],
+    ['split', () => corpus.split({ heldOut: 0.2, seed: 1 } as never)],
+    ['Vocabulary.fromText', () => Vocabulary.fromText('a', { unit: 'char', size: 3 } as never)],
+    ['Vocabulary.fromTokens', () => Vocabulary.fromTokens(['<unk>'], { unit: 'char', vocabularySize: 3 } as never)],
+  ];
+  for (const [where, call] of calls) {
+    t.throws(call, {
+      ...isCode('ERR_TIMERNN_OPTION'),
+      message: RegExp(`^Expected the options of ${where} to be among`),
+    });
+  }
+  await t.throwsAsync(Corpus.fromFile('x.txt', { unit: 'char', size: 3 } as never), {
+    ...isCode('ERR_TIMERNN_OPTION'),
+    message: /^Expected the options of Corpus\.fromFile to be among .*signal, got "size"$/,
+  });
+  t.throws(() => corpus.split(0.1 as never), {
+    ...isCode('ERR_TIMERNN_OPTION'),
+    message: 'Expected the options of split to be an object, got 0.1',
+  });
+});
+
+test('a corpus and a vocabulary are made by their static functions alone', (t) => {
+  for (const Class of [Corpus, Vocabulary]) {
+    const make = () => Reflect.construct(Class, ['abc', {}]);
+    t.throws(make, { ...isCode('ERR_TIMERNN_OPTION'), message: /to be made by .*fromText.*, got new / });
+  }
 });
 
 test('fromTokens: vocabulary and vocabularySize', (t) => {

@@ -66,6 +66,16 @@ refuses('ERR_TIMERNN_OPTION', [
     'Expected the options of train to be among streams, window, epochs, workers, shards, learningRate, clip, reportEvery, signal, got "epoch"',
   ],
   ['no corpus', () => model.train(untyped(undefined)), 'Expected corpus to be a Corpus, got undefined'],
+  [
+    'both sides of a split',
+    () => model.train(untyped(corpus.split({ heldOut: 0.2 }))),
+    'Expected corpus to be a Corpus, got Object; pass .train or .heldOut of what split gave',
+  ],
+  [
+    'a corpus to come',
+    () => model.train(untyped(Promise.resolve(corpus))),
+    'Expected corpus to be a Corpus, got Promise; did you forget await?',
+  ],
   ['a text as corpus', () => model.train(untyped('the cat')), 'Expected corpus to be a Corpus, got "the cat"'],
   [
     'something like a corpus',
