@@ -8,10 +8,9 @@ import type { NativeSpec } from '../native-types.js';
 import type { LayerOptions, ModelSpec } from './types.js';
 
 /** Sizes stay below 2²⁴, so that every tensor's length is an exact number and an index fits BLAS's integers. */
-const size = z
-  .int()
-  .min(1)
-  .max(2 ** 24);
+const LARGEST_SIZE = 2 ** 24;
+const MOST_LAYERS = 64;
+const size = z.int().min(1).max(LARGEST_SIZE);
 
 const layer = z.discriminatedUnion('cell', [
   z.strictObject({ cell: z.literal('rnn'), size, activation: z.enum(['tanh', 'relu']).optional() }),
@@ -21,7 +20,7 @@ const layer = z.discriminatedUnion('cell', [
 
 const schema = z.strictObject({
   input: z.strictObject({ kind: z.literal('tokens'), vocabulary: size, embedding: size }),
-  layers: z.array(layer).min(1).max(64),
+  layers: z.array(layer).min(1).max(MOST_LAYERS),
   output: z.strictObject({ kind: z.literal('softmax') }),
 });
 
@@ -51,13 +50,32 @@ export function nativeSpec({ input, layers }: ModelSpec): NativeSpec {
   };
 }
 
-function refusal(issue: z.core.$ZodIssue, value: unknown): string {
-  const at = ['spec', ...issue.path.map(String)].join('.');
-  if (issue.code === 'invalid_union' && issue.path.at(-1) === 'cell') {
-    const got = issue.path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown>)[key], value);
-    return `Expected ${at} to be one of ${CELLS.join(', ')}, got ${describe(got)}`;
+/** `layers[0].size`; `the model spec` for the whole. */
+function placeOf(path: readonly PropertyKey[]): string {
+  const keys = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`));
+  return keys.join('').replace(/^\./, '') || 'the model spec';
+}
+
+/** What a field should have been, for a person who knows nothing of the schema's library. */
+function expectation(issue: z.core.$ZodIssue): string {
+  const key = issue.path.at(-1);
+  if (key === 'cell') return `one of ${CELLS.join(', ')}`;
+  if (issue.code === 'invalid_value') return issue.values.map((value) => describe(value)).join(' or ');
+  if (key === 'layers') return `an array of 1 to ${MOST_LAYERS} layers`;
+  if (key === 'size' || key === 'vocabulary' || key === 'embedding') {
+    return issue.code === 'too_big' ? `an integer of at most ${LARGEST_SIZE}` : 'a positive integer';
   }
-  return `Expected a valid model spec, got at ${at}: ${issue.message}`;
+  const type = issue.code === 'invalid_type' ? issue.expected : 'object';
+  return type === 'boolean' ? 'a boolean' : 'an object';
+}
+
+function refusal(issue: z.core.$ZodIssue, value: unknown): string {
+  const at = placeOf(issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    return `Expected ${at} to have only fields that exist, got ${issue.keys.map((key) => describe(key)).join(', ')}`;
+  }
+  const got = issue.path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown>)[key], value);
+  return `Expected ${at} to be ${expectation(issue)}, got ${describe(got)}`;
 }
 
 /**

@@ -62,8 +62,11 @@ export interface LanguageModelOptions {
   vocabulary: Vocabulary;
   /** Embedding size D, a positive integer. */
   embedding: number;
-  /** Recurrent layers, first one next to the input; at least one. */
-  layers: LayerOptions[];
+  /**
+   * Recurrent layers, first one next to the input; at least one. In a variable of its own TypeScript needs its type:
+   * `const layers: LayerOptions[] = …`, or `as const`.
+   */
+  layers: readonly LayerOptions[];
   /**
    * Seed of the initialisation: an integer in [0, 2⁵³).
    * @default 1
