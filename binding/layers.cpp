@@ -18,7 +18,8 @@ CellDims window_dims(const Napi::Value& value) {
 }
 
 // An array of Float32Arrays, one for each tensor of the cell, in table order.
-std::vector<float*> tensors(const Napi::Value& value, const char* name, const std::vector<TensorInfo>& table) {
+std::vector<float*> tensors(const Napi::Value& value, const char* name,
+                            const std::vector<TensorInfo>& table) {
   if (!value.IsArray() || value.As<Napi::Array>().Length() != table.size()) {
     fail(value.Env(), "ERR_TIMERNN_SHAPE",
          std::string("Expected ") + name + " to be an array of " + std::to_string(table.size()) + " arrays");
@@ -36,7 +37,9 @@ Napi::Value cell_forward(const Napi::CallbackInfo& info) {
     const Cell& c = cell(info[0]);
     const CellDims d = window_dims(info[7]);
     const std::size_t rows = d.n * d.T, state = c.states * d.n * d.H;
-    const auto in = [&](std::size_t i, const char* name, std::size_t n) { return floats(info[i], name, n).data; };
+    const auto in = [&](std::size_t i, const char* name, std::size_t n) {
+      return floats(info[i], name, n).data;
+    };
     const auto params = tensors(info[6], "params", c.tensors(d.D, d.H));
     layer_forward({in(1, "hs", rows * d.H), in(2, "end", state), in(3, "ws", c.ws_floats(d)),
                    in(4, "xs", rows * d.D), in(5, "state", state), params.data(), c, d});
@@ -49,7 +52,9 @@ Napi::Value cell_backward(const Napi::CallbackInfo& info) {
     const Cell& c = cell(info[0]);
     const CellDims d = window_dims(info[11]);
     const std::size_t rows = d.n * d.T, state = c.states * d.n * d.H;
-    const auto in = [&](std::size_t i, const char* name, std::size_t n) { return floats(info[i], name, n).data; };
+    const auto in = [&](std::size_t i, const char* name, std::size_t n) {
+      return floats(info[i], name, n).data;
+    };
     const auto table = c.tensors(d.D, d.H);
     const auto grads = tensors(info[3], "grads", table), params = tensors(info[10], "params", table);
     layer_backward({in(1, "dxs", rows * d.D), in(2, "dstate", state), grads.data(), in(4, "dhs", rows * d.H),

@@ -11,7 +11,8 @@ namespace timernn {
 
 enum class InitKind { zeros, uniform, orthogonal, ones };
 
-/// How a tensor starts: zeros, U(−bound, bound), a random orthogonal matrix, or zeros with ones in [from, to).
+/// How a tensor starts: zeros, U(−bound, bound), a random orthogonal matrix, or zeros with ones in [from,
+/// to).
 struct Init {
   InitKind kind = InitKind::zeros;
   float bound = 0.0f;

@@ -6,17 +6,19 @@
 //
 //   dz = dh ⊙ (h_{t−1} − n) ⊙ z(1−z);   dn = dh ⊙ (1−z) ⊙ (1−n²);   dr = dn ⊙ u ⊙ r(1−r)
 //   da = [dr dz dn] at the input product;   dq = [dr dz dn⊙r] at the recurrent one
-//   dh_{t−1} = dh ⊙ z + dq·Whᵀ;  dWh = Σ h_{t−1}ᵀ·dq;  dbn = Σ dn⊙r;  dWx = Σ x_tᵀ·da;  db = Σ da;  dx_t = da·Wxᵀ
+//   dh_{t−1} = dh ⊙ z + dq·Whᵀ;  dWh = Σ h_{t−1}ᵀ·dq;  dbn = Σ dn⊙r;  dWx = Σ x_tᵀ·da;  db = Σ da;  dx_t =
+//   da·Wxᵀ
 //
 // `gru-reset-before` resets before it, as in the paper's later version (arXiv 1406.1078v3) and in the book:
 //   n = tanh(x·Wxn + bn + (r ⊙ h_{t−1})·Whn), all else alike
 //   d(rh) = dn·Whnᵀ;   dr = d(rh) ⊙ h_{t−1} ⊙ r(1−r)
 //   dh_{t−1} = dh ⊙ z + d(rh) ⊙ r + [dr dz]·[Whr Whz]ᵀ;   dWhn = Σ (r ⊙ h_{t−1})ᵀ·dn
-// The book writes 1 − z where both variants write z: its z columns of Wx, Wh and b are ours with the sign turned.
+// The book writes 1 − z where both variants write z: its z columns of Wx, Wh and b are ours with the sign
+// turned.
 //
 // Tensors: Wx D×3H ~ U(±1/√D), Wh H×3H ~ U(±1/√H), b 3H zero, and for `gru` bn H zero. State: h.
-// ws: gates T·n×3H (activated; backward leaves da there); then for `gru` h·Wh + [0 0 bn], T·n×3H (backward leaves dq
-// there), for `gru-reset-before` r ⊙ h_{t−1}, T·n×H.
+// ws: gates T·n×3H (activated; backward leaves da there); then for `gru` h·Wh + [0 0 bn], T·n×3H (backward
+// leaves dq there), for `gru-reset-before` r ⊙ h_{t−1}, T·n×H.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -66,8 +68,8 @@ void forward_after(const CellForward& f) {
   std::memcpy(f.state, f.hs + T * step, step * sizeof(float));
 }
 
-// dbn is the sum of the n third of dq. The column sums of all of dq go to scratch: they cost less than a kernel for a
-// third.
+// dbn is the sum of the n third of dq. The column sums of all of dq go to scratch: they cost less than a
+// kernel for a third.
 void recurrent_gradients(const CellBackward& b, const float* dq) {
   const auto [T, n, D, H] = b.dims;
   const int rows = static_cast<int>(T * n), h = static_cast<int>(H);
@@ -128,7 +130,8 @@ void backward_before(const CellBackward& b) {
   const float *Wh = b.params[kWh], *resets = b.ws + T * 3 * step;
   float *gates = b.ws, *dh = b.dstate, *drh = b.scratch, *weights = b.scratch + step;
   const StepProduct reset_update(weights, {Wh, 2 * H, H, 3 * H, true}, b.dims);
-  const StepProduct candidate(weights + StepProduct::floats(2 * H, H), {Wh + 2 * H, H, H, 3 * H, true}, b.dims);
+  const StepProduct candidate(weights + StepProduct::floats(2 * H, H), {Wh + 2 * H, H, H, 3 * H, true},
+                              b.dims);
   for (std::size_t t = T; t-- > 0;) {
     float* da = gates + t * 3 * step;
     const GruStepBackward s{da, drh, dh, b.dhs + t * step, b.hs + t * step, n, H};
@@ -147,7 +150,7 @@ void backward_before(const CellBackward& b) {
 
 extern const Cell gru_cell, gru_reset_before_cell;
 const Cell gru_cell = {"gru", 1, tensors_after, ws_after, scratch_after, forward_after, backward_after};
-const Cell gru_reset_before_cell = {"gru-reset-before", 1,  tensors_before, ws_before, scratch_before,
-                                    forward_before,     backward_before};
+const Cell gru_reset_before_cell = {
+    "gru-reset-before", 1, tensors_before, ws_before, scratch_before, forward_before, backward_before};
 
 }  // namespace timernn

@@ -18,7 +18,7 @@ void input_gradients(const InputGradients& out, const float* dz, const float* xs
                      std::size_t rows, std::size_t D, std::size_t G);
 
 struct StepWeights {
-  const float* W;       ///< in×out, or out×in where `transposed`; leading dimension ld
+  const float* W;  ///< in×out, or out×in where `transposed`; leading dimension ld
   std::size_t in, out, ld;
   bool transposed = false;
 };
@@ -31,8 +31,8 @@ struct StepRows {
 };
 
 /// C (+)= A·W for the few rows of a step, with the same W for all steps of a window: the weights are brought
-/// into the form that multiplies fastest once. Packing pays where it serves several steps of several rows; one
-/// row alone is a matrix-vector product on the weights as they are.
+/// into the form that multiplies fastest once. Packing pays where it serves several steps of several rows;
+/// one row alone is a matrix-vector product on the weights as they are.
 class StepProduct {
  public:
   /// @param scratch  floats(weights), in use as long as this object

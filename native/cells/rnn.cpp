@@ -1,8 +1,8 @@
 // The plain RNN cell (Elman 1990, in the form of the design's section 2), with f = tanh or relu:
 //
 //   h_t = f(h_{t−1}·Wh + x_t·Wx + b)
-//   dt = dh_t ⊙ f'(h_t);  db = Σ dt;  dWh = Σ h_{t−1}ᵀ·dt;  dh_{t−1} = dt·Whᵀ;  dWx = Σ x_tᵀ·dt;  dx_t = dt·Wxᵀ
-//   tanh: f' = 1 − h²      relu: f' = 1 where h > 0, else 0
+//   dt = dh_t ⊙ f'(h_t);  db = Σ dt;  dWh = Σ h_{t−1}ᵀ·dt;  dh_{t−1} = dt·Whᵀ;  dWx = Σ x_tᵀ·dt;  dx_t =
+//   dt·Wxᵀ tanh: f' = 1 − h²      relu: f' = 1 where h > 0, else 0
 //
 // Tensors: Wx D×H ~ U(±1/√D), Wh H×H orthogonal, b H zero.
 // The input product and every weight gradient are one matrix product a window; only h·Wh and dt·Whᵀ go step

@@ -18,8 +18,8 @@ struct LayerForward {
 void layer_forward(const LayerForward& f);
 
 struct LayerBackward {
-  float *dxs, *dstate;     ///< N×T×D; gradient at the state before the window, states·N×H; overwritten
-  float* const* grads;     ///< the cell's gradients in table order, overwritten
+  float *dxs, *dstate;       ///< N×T×D; gradient at the state before the window, states·N×H; overwritten
+  float* const* grads;       ///< the cell's gradients in table order, overwritten
   const float *dhs, *dnext;  ///< N×T×H; gradient that arrives at the state after the window, states·N×H
   const float* ws;           ///< as forward left it; may serve several times
   const float *xs, *hs, *state;

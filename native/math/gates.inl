@@ -1,7 +1,9 @@
-// The elementwise parts of the cells: all rows of one time step while they are in cache; included by kernels.inl.
-// The equations stand in cells/<cell>.cpp, the shapes in kernels.h. Refuses to do: matrix products.
+// The elementwise parts of the cells: all rows of one time step while they are in cache; included by
+// kernels.inl. The equations stand in cells/<cell>.cpp, the shapes in kernels.h. Refuses to do: matrix
+// products.
 
-// 1 / (1 + exp(−x)). The exponent is capped at 87, so that the result is never zero or subnormal; a NaN stays one.
+// 1 / (1 + exp(−x)). The exponent is capped at 87, so that the result is never zero or subnormal; a NaN stays
+// one.
 inline Vf vsigmoid(Vf x) {
   const Vf y = -x;
   return 1.0f / (1.0f + vexp(y > splat(87.0f) ? splat(87.0f) : y));
@@ -46,7 +48,8 @@ void lstm_forward(const LstmStep& s) {
     float *c = s.c + r * H, *h = s.h + r * H;
     const float* c_prev = s.c_prev + r * H;
     along(H, [=](auto at) {
-      const Vf vi = vsigmoid(at.get(i)), vf = vsigmoid(at.get(f)), vg = vtanh(at.get(g)), vo = vsigmoid(at.get(o));
+      const Vf vi = vsigmoid(at.get(i)), vf = vsigmoid(at.get(f)), vg = vtanh(at.get(g)),
+               vo = vsigmoid(at.get(o));
       const Vf vc = vf * at.get(c_prev) + vi * vg;
       at.put(i, vi);
       at.put(f, vf);

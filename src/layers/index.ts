@@ -3,8 +3,9 @@
  *
  * @module
  */
-export type { IntegerGrid, IntegerRow } from './checks.js';
+
 export type { TimeRecurrentOptions } from './carried.js';
+export type { IntegerGrid, IntegerRow } from './checks.js';
 export type { RecurrentOptions, RecurrentTensors } from './recurrent.js';
 export { RNN, type RNNGradients } from './rnn.js';
 export type { RNNOptions } from './rnn-options.js';

@@ -113,9 +113,7 @@ export class Recurrence<Tensors extends object = RecurrentTensors> {
     const dxs = new Float32Array(xs.length);
     const dstate = new Float32Array(state.length);
     const [params, grads] = [dataOf(this.#params), dataOf(this.#grads)];
-    callNative(() =>
-      native.cellBackward(this.#cell, dxs, dstate, grads, dhs, dnext, ws, xs, hs, state, params, dims),
-    );
+    callNative(() => native.cellBackward(this.#cell, dxs, dstate, grads, dhs, dnext, ws, xs, hs, state, params, dims));
     return { dxs, dstate };
   }
 }

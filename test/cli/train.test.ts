@@ -46,6 +46,31 @@ test('train saves a model and a report, and says what it does in plain lines', a
   t.regex(html, /After epoch 2, held-out perplexity/);
 });
 
+test('--cell, --activation and --reset-before choose the cell; what does not fit is refused', async (t) => {
+  const cwd = await folderWithBook(t);
+  for (const [flags, layer, shown] of [
+    [['--cell', 'lstm'], { cell: 'lstm', size: 16 }, /→ lstm 16 →/],
+    [['--cell', 'gru', '--reset-before'], { cell: 'gru', size: 16, resetAfter: false }, /→ gru reset-before 16 →/],
+    [['--activation', 'relu'], { cell: 'rnn', size: 16, activation: 'relu' }, /→ rnn relu 16 →/],
+  ] as const) {
+    const { code, stdout, stderr } = await timernn(['train', 'book.txt', ...TINY, ...flags], { cwd });
+    t.is(code, 0, stderr);
+    t.regex(stdout, shown);
+    const model = await LanguageModel.load(join(cwd, 'model.safetensors'));
+    t.deepEqual(model.spec.layers, [layer]);
+    t.regex((await timernn(['inspect', 'model.safetensors'], { cwd })).stdout, shown);
+  }
+  for (const [flags, message] of [
+    [['--cell', 'elman'], /--cell: expected one of rnn, lstm, gru, got "elman"/],
+    [['--cell', 'lstm', '--activation', 'relu'], /--activation: expected it together with --cell rnn/],
+    [['--reset-before'], /--reset-before: expected it together with --cell gru/],
+  ] as const) {
+    const { code, stderr } = await timernn(['train', 'book.txt', ...flags], { cwd });
+    t.is(code, 2);
+    t.regex(stderr, message);
+  }
+});
+
 test('--json: every line of stdout is an object, text goes to stderr; --quiet silences that too', async (t) => {
   const cwd = await folderWithBook(t);
   const args = ['train', 'book.txt', ...TINY, '--epochs', '2', '--json'];

@@ -211,8 +211,11 @@ for (const { cell, layers } of MODELS) {
     compare(t, 'state', state, floats(sgd.state));
     table.forEach(({ name }, i) => {
       // Measured against how far the parameter moved, not against its size: a wrong step cannot hide behind a weight.
+      // Each step rounds the weight itself, by at most half a unit in the last place, which is not the step's fault.
       const [before, after] = [floats(golden.weights[name]!), floats(sgd.weights[name]!)];
-      compare(t, name, view(params, i), after, largest(after.map((value, j) => value - before[j]!)));
+      const moved = largest(after.map((value, j) => value - before[j]!));
+      const rounding = sgd.windows * 2 ** -24 * largest(after);
+      compare(t, name, view(params, i), after, moved + rounding / TOLERANCE);
     });
   });
 }

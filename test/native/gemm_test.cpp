@@ -61,6 +61,44 @@ TEST("sizes that BLAS cuts into panels") {
   check_product({1, 1003, 517, false, false, 0.0f}, 2);
 }
 
+// A part of the columns of wider matrices, as a gate is of a cell's weights: what lies between stays out.
+TEST("leading dimensions") {
+  std::uint64_t seed = 2000;
+  for (int m : {1, 3, 17}) {
+    for (int n : {1, 5, 33}) {
+      for (bool transA : {false, true}) {
+        for (bool transB : {false, true}) {
+          Random random(++seed);
+          const int k = 9, rows_a = transA ? k : m, cols_a = transA ? m : k, rows_b = transB ? n : k,
+                    cols_b = transB ? k : n;
+          const int lda = cols_a + 2, ldb = cols_b + 5, ldc = n + 3;
+          const auto wide = [&random](int rows, int cols, int ld) {
+            std::vector<float> x(static_cast<std::size_t>(rows * ld), NAN);
+            for (int r = 0; r < rows; ++r) {
+              for (int c = 0; c < cols; ++c)
+                x[static_cast<std::size_t>(r * ld + c)] = static_cast<float>(random.uniform(-1.0, 1.0));
+            }
+            return x;
+          };
+          const std::vector<float> A = wide(rows_a, cols_a, lda), B = wide(rows_b, cols_b, ldb);
+          std::vector<float> C(static_cast<std::size_t>(m * ldc), 3.0f);
+          gemm({C.data(), A.data(), B.data(), m, n, k, transA, transB, 1.0f, lda, ldb, ldc});
+          for (int i = 0; i < m; ++i) {
+            for (int j = 0; j < ldc; ++j) {
+              double sum = 3.0;
+              for (int l = 0; j < n && l < k; ++l) {
+                sum += static_cast<double>(A[static_cast<std::size_t>(transA ? l * lda + i : i * lda + l)]) *
+                       static_cast<double>(B[static_cast<std::size_t>(transB ? j * ldb + l : l * ldb + j)]);
+              }
+              CHECK_NEAR(C[static_cast<std::size_t>(i * ldc + j)], sum, 1e-5);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST("no rows or no columns: nothing is touched") {
   float C = 5.0f, A = 1.0f, B = 1.0f;
   gemm({&C, &A, &B, 0, 1, 1});

@@ -31,7 +31,7 @@ void everywhere(F&& f) {
 TEST("maps: tail and guards; every lane has the value it has alone") {
   everywhere([](const Kernels& k, std::size_t n, std::size_t shift, Random& random) {
     const std::vector<float> x = random.floats(n, 4.0);
-    for (auto map : {k.tanh_inplace, k.exp_inplace}) {
+    for (auto map : {k.tanh_inplace, k.exp_inplace, k.sigmoid_inplace, k.relu_inplace}) {
       Guarded y(x, shift);
       map(y.data(), n);
       CHECK(y.intact());

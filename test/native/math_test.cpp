@@ -1,5 +1,5 @@
-// tanh and exp over the whole float range, for every instruction set of this CPU, measured in ulp against
-// double.
+// tanh, exp and sigmoid over the whole float range, for every instruction set of this CPU, measured in ulp
+// against double.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace timernn::test {
 namespace {
 
 // The bounds that native/math/kernels.h states.
-constexpr double kExpUlp = 1.1, kTanhUlp = 1.4;
+constexpr double kExpUlp = 1.1, kTanhUlp = 1.4, kSigmoidUlp = 2.5;
 
 float from_bits(std::uint32_t bits) {
   float x;
@@ -110,6 +110,34 @@ TEST("tanh: within its stated error everywhere, odd, at most 1, NaN stays NaN") 
     CHECK_EQ(lost_nans, std::size_t{0});
     CHECK_EQ(beyond, std::size_t{0});
     CHECK_EQ(uneven, std::size_t{0});
+  }
+}
+
+TEST("sigmoid: within its stated error on [-87, inf), tiny and positive below, NaN stays NaN") {
+  const std::vector<float>& x = sweep();
+  std::vector<double> exact(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) exact[i] = 1.0 / (1.0 + std::exp(-static_cast<double>(x[i])));
+  for (const Kernels* k : runnable_isas()) {
+    std::vector<float> y = x;
+    k->sigmoid_inplace(y.data(), y.size());
+    Worst worst;
+    std::size_t lost_nans = 0, off = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      if (std::isnan(x[i])) {
+        lost_nans += std::isnan(y[i]) ? 0 : 1;
+        continue;
+      }
+      off += y[i] > 1.6e-38f && y[i] <= 1.0f && (x[i] < 17.4f || y[i] == 1.0f) ? 0 : 1;
+      if (x[i] >= -87.0f) {
+        worst.see(ulp_error(y[i], exact[i]), x[i]);
+      } else {
+        off += y[i] < 1.7e-38f ? 0 : 1;
+      }
+    }
+    std::printf("     %-8s sigmoid: %.3f ulp at %.9g\n", k->isa, worst.ulp, static_cast<double>(worst.at));
+    CHECK_LE(worst.ulp, kSigmoidUlp);
+    CHECK_EQ(lost_nans, std::size_t{0});
+    CHECK_EQ(off, std::size_t{0});
   }
 }
 

@@ -1,5 +1,6 @@
 /** The same bits for every number of workers, from run to run, and for every length of the rounds. */
 import test from 'ava';
+import type { LayerOptions } from 'timernn';
 import { charCorpus, digest, newModel, train } from '../models/helpers/models.js';
 
 /** For N = 20 an epoch has 201 windows of 8, the last one a single step; for N = 7 one of 572. */
@@ -7,11 +8,12 @@ const corpus = charCorpus(32_037);
 
 async function bitsAfter(
   windows: number,
-  sizes: readonly number[],
+  sizes: readonly number[] | readonly LayerOptions[],
   options: { streams: number; workers: number; reportEvery?: number; shards?: number },
   seed = 1,
 ): Promise<string> {
-  const model = newModel(corpus, { sizes, seed });
+  const layers = sizes.map((size) => (typeof size === 'number' ? { cell: 'rnn' as const, size } : size));
+  const model = newModel(corpus, { layers, seed });
   await train(model, corpus, { window: 8, learningRate: 0.5, ...options }, ({ window }) => window >= windows);
   return digest(model);
 }
@@ -26,6 +28,27 @@ for (const sizes of [[24], [20, 13]]) {
       }
     });
   }
+}
+
+const GATED: LayerOptions[][] = [
+  [{ cell: 'lstm', size: 24 }],
+  [{ cell: 'gru', size: 24 }],
+  [{ cell: 'rnn', size: 24, activation: 'relu' }],
+  [
+    { cell: 'lstm', size: 20 },
+    { cell: 'gru', size: 13, resetAfter: false },
+  ],
+];
+
+for (const layers of GATED) {
+  test(`1, 2, 3 and 4 workers: ${layers.map(({ cell, size }) => `${cell} ${size}`).join(' → ')}`, async (t) => {
+    const options = { streams: 20, reportEvery: 50 };
+    const one = await bitsAfter(50, layers, { ...options, workers: 1 });
+    t.not(one, await digest(newModel(corpus, { layers })), 'training changed the parameters');
+    for (const workers of [2, 3, 4]) {
+      t.is(await bitsAfter(50, layers, { ...options, workers }), one, `${workers} workers`);
+    }
+  });
 }
 
 test('from run to run, with rounds of any length, and to the end of an epoch whose last window is short', async (t) => {

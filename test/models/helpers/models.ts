@@ -4,10 +4,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { Corpus, LanguageModel, type TimeRNNError, type TrainOptions, type TrainProgress } from 'timernn';
+import {
+  Corpus,
+  LanguageModel,
+  type LayerOptions,
+  type TimeRNNError,
+  type TrainOptions,
+  type TrainProgress,
+} from 'timernn';
 import { readSafetensors } from '#src/checkpoint/safetensors.js';
+import { nativeCell } from '#src/models/spec.js';
 import { randomIntegers } from '../../helpers/compare.js';
-import { type ModelTensors, modelForward } from '../../helpers/reference.js';
+import { CELLS, type Cell, type ModelTensors, modelForward } from '../../helpers/reference.js';
 
 /** Words of a text that looks like one: a small vocabulary, long and short lines. */
 const WORDS = 'the whale sea ship a of and to white captain said great old man boat upon in his long.'.split(' ');
@@ -26,12 +34,14 @@ export function charCorpus(length: number, seed = 1): Corpus {
 export interface Shape {
   embedding?: number;
   sizes?: readonly number[];
+  /** Instead of `sizes`, which makes plain RNN layers. */
+  layers?: readonly LayerOptions[];
   seed?: number;
 }
 
-export function newModel(corpus: Corpus, { embedding = 8, sizes = [24], seed = 1 }: Shape = {}): LanguageModel {
-  const layers = sizes.map((size) => ({ cell: 'rnn' as const, size }));
-  return new LanguageModel({ vocabulary: corpus.vocabulary, embedding, layers, seed });
+export function newModel(corpus: Corpus, { embedding = 8, sizes = [24], layers, seed = 1 }: Shape = {}): LanguageModel {
+  const all = layers ?? sizes.map((size) => ({ cell: 'rnn' as const, size }));
+  return new LanguageModel({ vocabulary: corpus.vocabulary, embedding, layers: [...all], seed });
 }
 
 /** A folder of its own, gone after the test. */
@@ -102,8 +112,9 @@ export function referenceLoss(
 ): number {
   const { input, layers } = model.spec;
   const hidden = layers.map(({ size }) => size);
-  const sizes = { V: input.vocabulary, D: input.embedding, hidden };
-  const state = new Float64Array(hidden.reduce((sum, size) => sum + size, 0));
+  const cells = layers.map((layer) => nativeCell(layer) as Cell);
+  const sizes = { V: input.vocabulary, D: input.embedding, hidden, cells };
+  const state = new Float64Array(layers.reduce((sum, { size }, l) => sum + CELLS[cells[l]!].states * size, 0));
   return modelForward(sizes, tensors, state, { tokens, starts: [start], steps }).lossSum;
 }
 

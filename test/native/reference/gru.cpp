@@ -1,5 +1,5 @@
-// r = σ, z = σ, n = tanh(…), h' = (1 − z)·n + z·h, in double; the reset gate acts on the recurrent product of n or
-// on what goes into it.
+// r = σ, z = σ, n = tanh(…), h' = (1 − z)·n + z·h, in double; the reset gate acts on the recurrent product of
+// n or on what goes into it.
 #include <cmath>
 #include <vector>
 
@@ -30,9 +30,8 @@ void step(double* state, const double* x, const double* const* params, std::size
   for (std::size_t j = 0; j < H; ++j) reset[j] *= gate(j);
   for (std::size_t j = 0; j < H; ++j) {
     const std::size_t column = 2 * H + j;
-    const double recurrent = reset_after
-                                 ? gate(j) * (product(h.data(), Wh, H, 3 * H, column) + params[3][j])
-                                 : product(reset.data(), Wh, H, 3 * H, column);
+    const double recurrent = reset_after ? gate(j) * (product(h.data(), Wh, H, 3 * H, column) + params[3][j])
+                                         : product(reset.data(), Wh, H, 3 * H, column);
     const double n = std::tanh(input(column) + recurrent), z = gate(H + j);
     state[j] = (1.0 - z) * n + z * h[j];
   }

@@ -10,8 +10,8 @@ extern const ReferenceCell reference_gru;
 extern const ReferenceCell reference_gru_reset_before;
 
 namespace {
-constexpr const ReferenceCell* kReferences[] = {&reference_rnn, &reference_rnn_relu, &reference_lstm, &reference_gru,
-                                              &reference_gru_reset_before};
+constexpr const ReferenceCell* kReferences[] = {&reference_rnn, &reference_rnn_relu, &reference_lstm,
+                                                &reference_gru, &reference_gru_reset_before};
 }
 
 const ReferenceCell* find_reference(const std::string& name) {
