@@ -39,8 +39,9 @@ inline Vf load(const float* p) {
 inline void store(float* p, Vf v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
+// x − 0 is x for every x (0 + x is not, for −0): one broadcast from memory, where a sum would be an addition more.
 inline Vf splat(float x) {
-  return Vf{} + x;
+  return x - Vf{};
 }
 // n < kLanes floats; AVX-512 has masks for it, elsewhere it goes element by element.
 #if defined(__AVX512F__)
