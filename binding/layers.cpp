@@ -13,8 +13,14 @@ namespace {
 CellDims window_dims(const Napi::Value& value) {
   if (!value.IsObject()) fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected dims to be an object");
   const Napi::Object o = value.As<Napi::Object>();
-  return {size(o.Get("T"), "T", 1), size(o.Get("N"), "N", 1), size(o.Get("D"), "D", 1),
-          size(o.Get("H"), "H", 1)};
+  const CellDims d{size(o.Get("T"), "T", 1), size(o.Get("N"), "N", 1), size(o.Get("D"), "D", 1),
+                   size(o.Get("H"), "H", 1)};
+  // BLAS counts rows with an int.
+  if (d.n * d.T > 0x3fffffff) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         "Expected N times T to be below 2^30, got " + std::to_string(d.n * d.T));
+  }
+  return d;
 }
 
 // An array of Float32Arrays, one for each tensor of the cell, in table order.
@@ -65,15 +71,19 @@ Napi::Value cell_backward(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value cell_info(const Napi::CallbackInfo& info) {
-  const Cell& c = cell(info[0]);
-  Napi::Object out = Napi::Object::New(info.Env());
-  out.Set("states", static_cast<double>(c.states));
-  out.Set("tensors", tensor_list(info.Env(), c.tensors(size(info[1], "D", 1), size(info[2], "H", 1))));
-  return out;
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Cell& c = cell(info[0]);
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("states", static_cast<double>(c.states));
+    out.Set("tensors", tensor_list(info.Env(), c.tensors(size(info[1], "D", 1), size(info[2], "H", 1))));
+    return out;
+  });
 }
 
 Napi::Value cell_workspace(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(cell(info[0]).ws_floats(window_dims(info[1]))));
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return Napi::Number::New(info.Env(), static_cast<double>(cell(info[0]).ws_floats(window_dims(info[1]))));
+  });
 }
 
 Napi::Value embedding_forward(const Napi::CallbackInfo& info) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "../core/error.h"
@@ -18,6 +19,11 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
       window_(window),
       trainable_(trainable) {
   const std::size_t steps = rows * window;
+  // BLAS counts rows with an int.
+  if (steps > std::numeric_limits<int>::max() / 2) {
+    throw Error("ERR_TIMERNN_OPTION",
+                "Expected rows times window to be below 2^30, got " + std::to_string(steps));
+  }
   std::size_t index = 1, widest = spec_.embedding, scratch = 0, dstate = 0;
   for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
     const LayerSpec& layer = spec_.layers[l];

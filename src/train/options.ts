@@ -53,7 +53,7 @@ export function resolveTrainOptions(options: TrainOptions = {}): ResolvedOptions
     streams: expectInteger('streams', options.streams ?? 32),
     window: expectInteger('window', options.window ?? 64, 1, 2 ** 20),
     epochs: expectInteger('epochs', options.epochs ?? 1),
-    workers: expectInteger('workers', options.workers ?? availableParallelism(), 1, 1024),
+    workers: expectInteger('workers', options.workers ?? availableParallelism(), 1, 256),
     shards: shards === undefined ? undefined : expectInteger('shards', shards),
     learningRate: (epoch) => rate(schedule(epoch), `learningRate(${epoch})`, LARGEST_FLOAT),
     clip: rate(clip, 'clip'),

@@ -13,7 +13,7 @@ const integers: [name: string, atMost: string][] = [
   ['streams', ''],
   ['window', ' and at most 1048576'],
   ['epochs', ''],
-  ['workers', ' and at most 1024'],
+  ['workers', ' and at most 256'],
   ['shards', ''],
   ['reportEvery', ''],
 ];
