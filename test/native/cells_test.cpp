@@ -120,7 +120,7 @@ TEST("every cell: forward and all gradients against central differences of its d
     double worst = 0.0;
     for (std::size_t T : {1, 2, 5}) {
       for (std::size_t n : {1, 3}) {
-        for (std::uint64_t seed = 0; seed < 10; ++seed) {
+        for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
           const bool wide = seed % 2 == 0;
           check_window(cell,
                        {T, n, wide ? std::size_t{7} : std::size_t{4}, wide ? std::size_t{5} : std::size_t{9}},

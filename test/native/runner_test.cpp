@@ -23,6 +23,8 @@ TEST("the same bits for 1 to 4 ranks after 50 windows, for 1 to 5 shards, even a
                                                         {2, 2, 2, 1}, {2, 2, 1, 1, 1}, {1, 5, 1}};
   for (const std::string& cell : cell_names()) {
     for (const auto& shard_rows : splits) {
+      // What differs between cells does not depend on the split.
+      if (cell != "rnn" && shard_rows.size() != 3) continue;
       Run alone({shard_rows, cell});
       const std::vector<float> start = alone.params;
       const Outcome one = alone.go(1, 0, Run::kWindows)[0];
