@@ -9,8 +9,21 @@ const peersOf = ({ sides }) => sides.filter(({ name }) => name !== 'timernn');
 const label = ({ workload, threads }) => [workload.name, threads];
 const speed = (side) => side?.tokensPerSecond;
 
-function bestOf(result) {
-  return peersOf(result).reduce((best, peer) => (speed(peer) > (speed(best) ?? 0) ? peer : best), undefined);
+/** A peer that is slower on two threads than on one is compared at its best: the fastest with as many threads or fewer. */
+function candidates(result, results) {
+  return results
+    .filter(({ workload, threads }) => workload === result.workload && threads <= result.threads)
+    .flatMap((other) => peersOf(other).map((peer) => ({ ...peer, threads: other.threads })));
+}
+
+const fastest = (peers) => peers.reduce((best, peer) => (speed(peer) > (speed(best) ?? 0) ? peer : best), undefined);
+const bestOf = (result, results) => fastest(candidates(result, results));
+const bestNamed = (name) => (result, results) =>
+  fastest(candidates(result, results).filter((peer) => peer.name === name));
+
+/** The peer's name, and its threads where they are not the row's. */
+function called(peer, threads) {
+  return peer && (peer.threads === threads ? peer.name : `${peer.name}, 1 thread`);
 }
 
 function ratio(result, peer) {
@@ -33,13 +46,13 @@ function speeds(results) {
   ];
   const rows = results.map((result) => {
     const own = ownOf(result);
-    const best = bestOf(result);
+    const best = bestOf(result, results);
     const range = `${tokens(own.lowest)}–${tokens(own.highest)}`;
     // A token at a time is bound by memory: see the table of its bandwidth.
     const share = result.workload.kind === 'step' ? undefined : percent(own.shareOfPeak);
     const ours = [tokens(speed(own)), range, own.gflops.toFixed(1), share];
     const theirs = [
-      best?.name,
+      called(best, result.threads),
       tokens(speed(best)),
       times(ratio(result, best)),
       megabytes(own.peakRss),
@@ -70,14 +83,23 @@ function scaling(results) {
     if (result.threads !== 2 || one === undefined || result.workload.kind === 'step') return [];
     const [own, alone] = [ownOf(result), ownOf(one)];
     const gain = speed(own) / speed(alone);
-    const best = bestOf(result);
-    const before = best && peersOf(one).find(({ name }) => name === best.name);
-    const theirs = before && times(speed(best) / speed(before));
+    const theirs = peersOf(result).map(({ name, ...peer }) => {
+      const before = peersOf(one).find((side) => side.name === name);
+      return before && `${name} ${times(speed(peer) / speed(before))}`;
+    });
     const probe = own.probeScaling;
-    return [[result.workload.name, times(gain), times(probe), percent(gain / probe), best?.name, theirs]];
+    return [
+      [
+        result.workload.name,
+        times(gain),
+        times(probe),
+        percent(gain / probe),
+        theirs.filter(Boolean).join(', ') || undefined,
+      ],
+    ];
   });
   if (rows.length === 0) return [];
-  const head = ['', '2 workers / 1', 'FMA probe, 2 cores / 1', 'of the probe', 'best peer', '2 threads / 1'];
+  const head = ['', '2 workers / 1', 'FMA probe, 2 cores / 1', 'of the probe', 'peers, 2 threads / 1'];
   return section('Scaling, beside what two cores give the FMA probe', table(head, rows));
 }
 
@@ -105,7 +127,14 @@ function stepTable(results) {
   const rows = results.flatMap((result) => {
     if (result.workload.kind !== 'step') return [];
     const gigabytes = (side) => side?.gigabytesPerSecond.toFixed(1);
-    return [[...label(result), gigabytes(ownOf(result)), bestOf(result)?.name, gigabytes(bestOf(result))]];
+    return [
+      [
+        ...label(result),
+        gigabytes(ownOf(result)),
+        called(bestOf(result, results), result.threads),
+        gigabytes(bestOf(result, results)),
+      ],
+    ];
   });
   if (rows.length === 0) return [];
   const head = ['', 'threads', 'timernn', 'best peer', 'its GB/s'];
@@ -132,18 +161,15 @@ function geometricMean(ratios) {
 /** Only over what was measured, and it says over which workloads. */
 function means(results, threads) {
   const some = results.filter((result) => MEAN_OF.includes(result.workload.name) && result.threads === threads);
-  const lines = [];
-  for (const [what, pick] of [
-    ['the best of all peers', bestOf],
-    ['the best tuned PyTorch', (result) => peersOf(result).find(({ name }) => name === 'PyTorch')],
-  ]) {
-    const pairs = some.filter((result) => pick(result) !== undefined);
-    if (pairs.length === 0) continue;
-    const mean = geometricMean(pairs.map((result) => ratio(result, pick(result))));
-    const names = pairs.map(({ workload }) => workload.name).join(', ');
-    lines.push(`Geometric mean on ${threads} threads (${names}): ${times(mean)} × ${what}.`);
-  }
-  return lines;
+  return Object.entries({ 'the best of all peers': bestOf, 'the best tuned PyTorch': bestNamed('PyTorch') }).flatMap(
+    ([what, pick]) => {
+      const pairs = some.map((result) => [result, pick(result, results)]).filter(([, peer]) => peer !== undefined);
+      if (pairs.length === 0) return [];
+      const mean = geometricMean(pairs.map(([result, peer]) => ratio(result, peer)));
+      const names = pairs.map(([{ workload }]) => workload.name).join(', ');
+      return `Geometric mean, threads ${threads} (${names}): ${times(mean)} × ${what}.`;
+    },
+  );
 }
 
 function versions(results) {

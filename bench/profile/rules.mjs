@@ -4,7 +4,7 @@
  */
 
 /** Parts of the compute, in the order of the table. */
-export const CATEGORIES = ['input product', 'recurrent product', 'head', 'elementwise', 'embedding', 'other'];
+export const CATEGORIES = ['input product', 'recurrent product', 'head', 'elementwise', 'embedding', 'layout', 'other'];
 
 /**
  * The first that fits decides. `depth`: how many functions from the leaf are looked at, where not the whole stack;
@@ -22,6 +22,8 @@ const RULES = [
   { part: 'recurrent product', pattern: /StepProduct/ },
   // Gathering rows, and clearing and scattering the embedding's gradient.
   { part: 'embedding', depth: 2, pattern: /embedding_|Replica::(gather|forward_layers|backward_layers)/ },
+  // A layer alone turns its arrays to time-major and back.
+  { part: 'layout', depth: 3, pattern: /layer_(forward|backward)|time_major|batch_major/ },
 ];
 
 /** A matrix product below a cell that has no name of its own: the gradient of the recurrent weights. */
