@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <string>
 
 #include "../core/error.h"
 #include "../gemm/gemm.h"
@@ -13,6 +15,16 @@
 #include "../math/philox.h"
 
 namespace timernn {
+
+namespace {
+
+[[noreturn]] void refuse_not_finite(const std::string& expected, double got) {
+  throw Error("ERR_TIMERNN_NOT_FINITE",
+              "Expected " + expected + " to be finite, got " + std::to_string(got) +
+                  "; the model's weights are too large, as after training with steps that are too long");
+}
+
+}  // namespace
 
 Stepper::Stepper(ModelSpec spec, std::vector<std::size_t> offsets)
     : spec_(std::move(spec)), offsets_(std::move(offsets)) {
@@ -57,13 +69,21 @@ void Stepper::head() {
   const std::size_t w = offsets_.size() - 2;
   affine_forward(logits_.data(), out_, params_[w], params_[w + 1],
                  {1, spec_.output_size(), spec_.vocabulary});
+  const float* z = logits_.data();
+  // No early exit, so that it is one pass of vector instructions: it runs for every token.
+  bool finite = true;
+  for (std::size_t v = 0; v < spec_.vocabulary; ++v) finite &= std::isfinite(z[v]);
+  if (finite) return;
+  const std::size_t at = static_cast<std::size_t>(
+      std::find_if(z, z + spec_.vocabulary, [](float x) { return !std::isfinite(x); }) - z);
+  refuse_not_finite("the score of token " + std::to_string(at), static_cast<double>(z[at]));
 }
 
 std::uint32_t Stepper::sample(const SampleOptions& o, std::uint64_t position) {
   float* z = logits_.data();
   std::size_t n = spec_.vocabulary;
   for (std::uint32_t token : o.exclude) {
-    if (token < n) z[token] = -1e30f;
+    if (token < n) z[token] = std::numeric_limits<float>::lowest();
   }
   if (o.temperature == 0.0) return static_cast<std::uint32_t>(std::max_element(z, z + n) - z);
   std::iota(order_.begin(), order_.end(), 0u);
@@ -123,6 +143,8 @@ double Stepper::score(const float* params, const std::vector<std::uint32_t>& tok
     total -= static_cast<double>(
         kernels().softmax_cross_entropy(logits_.data(), nullptr, spec_.vocabulary, tokens[i], 0.0f, false));
   }
+  // Finite scores may still lie further apart than a float can say.
+  if (!std::isfinite(total)) refuse_not_finite("the log probability", total);
   return total;
 }
 

@@ -21,6 +21,7 @@ class Stepper {
  public:
   Stepper(ModelSpec spec, std::vector<std::size_t> offsets);
 
+  /// Both throw ERR_TIMERNN_NOT_FINITE where the weights are so large that scores overflow.
   /// Feeds `input` (the first call needs at least one token), then samples `count` tokens, each fed back.
   std::vector<std::uint32_t> generate(const float* params, const std::vector<std::uint32_t>& input,
                                       std::size_t count, const SampleOptions& options);

@@ -58,7 +58,7 @@ async function groupLoss(
   return loss;
 }
 
-/** Sum of the negative log-likelihoods of tokens 1 … L−1, in nats. */
+/** Sum of the negative log-likelihoods of tokens 1 … L−1, in nats. @throws ERR_TIMERNN_NOT_FINITE where it overflows */
 export async function corpusLoss(
   target: TrainingTarget,
   corpus: Corpus,
@@ -93,5 +93,13 @@ export async function corpusLoss(
   );
   await Promise.allSettled(turns);
   await Promise.all(turns);
-  return losses.reduce((sum, loss) => sum + loss, 0);
+  const total = losses.reduce((sum, loss) => sum + loss, 0);
+  if (!Number.isFinite(total)) {
+    throw new TimeRNNError(
+      'ERR_TIMERNN_NOT_FINITE',
+      `Expected the loss of the corpus to be finite, got ${total}; the model's weights are too large, as after training ` +
+        'with steps that are too long',
+    );
+  }
+  return total;
 }

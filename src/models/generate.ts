@@ -13,7 +13,7 @@ import type { GenerateOptions, LogProbabilityOptions } from './types.js';
 const LARGEST_TRIP = 16;
 /** Tokens read (a prompt, a text to score) in one trip; the signal is looked at in between, and a round may start. */
 const READ_TRIP = 1024;
-/** Temperatures beyond this cannot be told apart, and the weight of an excluded token (logit −1e30) is still 0. */
+/** Temperatures beyond this cannot be told apart, and the weight of an excluded token (score −3.4e38) is still 0. */
 const HOTTEST = 1e20;
 
 const GENERATE_NAMES: readonly string[] = [

@@ -137,7 +137,8 @@ export class LanguageModel {
   /**
    * exp of the mean negative log-likelihood in nats over tokens 1 … L−1 of the corpus, state carried, each counted once.
    *
-   * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, ERR_TIMERNN_CORPUS for fewer than 2 tokens, or the signal's reason
+   * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, ERR_TIMERNN_CORPUS for fewer than 2 tokens,
+   * ERR_TIMERNN_NOT_FINITE where the weights are so large that the loss overflows, or the signal's reason
    */
   async perplexity(corpus: Corpus, options: PerplexityOptions = {}): Promise<number> {
     checkNames(options, ['streams', 'signal'], 'perplexity');
@@ -153,7 +154,8 @@ export class LanguageModel {
   /**
    * log P(text | context) in nats by the chain rule: Σ log P(w_t | context, w_1 … w_{t−1}).
    *
-   * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, or the signal's reason
+   * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, ERR_TIMERNN_NOT_FINITE where the weights are so large that it
+   * overflows, or the signal's reason
    */
   async logProbability(text: string, options: LogProbabilityOptions = {}): Promise<number> {
     return this.#call((target) => scoreText(target, this.vocabulary, text, options));
@@ -162,7 +164,8 @@ export class LanguageModel {
   /**
    * Generates text piece by piece (a character or a word each); the pieces joined are the text.
    *
-   * @throws (when called) ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY; (while it runs) the signal's reason
+   * @throws (when called) ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY; (while it runs) ERR_TIMERNN_NOT_FINITE where the
+   * weights are so large that scores overflow, or the signal's reason
    */
   generate(options: GenerateOptions = {}): AsyncGenerator<string, void, undefined> {
     const pieces = generateText(this.#target, this.vocabulary, options);

@@ -160,5 +160,25 @@ TEST("refused: no token before sampling, tokens outside the vocabulary; the step
   CHECK(s.generate({1}, 0, greedy).empty());
 }
 
+TEST("weights so large that scores overflow are refused, and excluded tokens stay out up to there") {
+  Setup s;
+  const std::vector<float> huge(s.model.length, 3e38f);
+  for (double temperature : {0.0, 1.0}) {
+    CHECK_CODE(s.stepper().generate(huge.data(), {1}, 1, sampling(temperature, 0, 0)),
+               "ERR_TIMERNN_NOT_FINITE");
+  }
+  CHECK_CODE(s.stepper().score(huge.data(), {1, 2}), "ERR_TIMERNN_NOT_FINITE");
+  // Finite scores, all below what "never" used to be; only the biases of the head speak.
+  std::vector<float> low(s.model.length, 0.0f);
+  const std::size_t bias = s.model.offsets.back();
+  for (std::size_t v = 0; v < 23; ++v) low[bias + v] = v == 7 ? -2e30f : -3e30f;
+  SampleOptions options = sampling(1.0, 0, 5);
+  options.exclude = {0, 1, 2};
+  CHECK(s.stepper().generate(low.data(), {1}, 5, options) == Tokens(5, 7));
+  // Each score is finite, their difference is not.
+  for (std::size_t v = 0; v < 23; ++v) low[bias + v] = v == 7 ? 3e38f : -3e38f;
+  CHECK_CODE(s.stepper().score(low.data(), {1, 2}), "ERR_TIMERNN_NOT_FINITE");
+}
+
 }  // namespace
 }  // namespace timernn::test

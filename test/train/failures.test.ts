@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import test from 'ava';
 import { Corpus, LanguageModel } from 'timernn';
+import { readSafetensors, type TensorInput, writeSafetensors } from '#src/checkpoint/safetensors.js';
 import { charCorpus, digest, folderOf, isCode, newModel, train, weights } from '../models/helpers/models.js';
 
 const corpus = charCorpus(20_000);
@@ -43,6 +44,23 @@ test('a run that diverges says so, its parameters stay finite, and the model can
   const path = join(await folderOf(t), 'diverged.safetensors');
   await model.save(path);
   t.is(await digest(await LanguageModel.load(path)), await digest(model));
+});
+
+test('finite weights whose scores overflow: every question is refused, none answered with garbage', async (t) => {
+  const path = join(await folderOf(t), 'huge.safetensors');
+  await newModel(corpus).save(path);
+  const { metadata, tensors } = await readSafetensors(path);
+  const huge = [...tensors].map(([name, { shape, data }]) => ({
+    name,
+    shape,
+    data: new Float32Array(data.length).fill(3e38),
+  }));
+  await writeSafetensors(path, huge as TensorInput[], Object.fromEntries(metadata));
+  const model = await LanguageModel.load(path);
+  const refused = isCode('ERR_TIMERNN_NOT_FINITE', /to be finite, got .*; the model's weights are too large/);
+  await t.throwsAsync(model.perplexity(corpus), refused);
+  await t.throwsAsync(model.logProbability('the whale'), refused);
+  await t.throwsAsync(model.generate().next(), refused);
 });
 
 test('a schedule that fails in a later epoch ends the run there', async (t) => {
