@@ -50,6 +50,25 @@ export function planStreams(length: number, streams: number, window: number): St
   return { starts, steps, windows: Math.ceil(steps / window) };
 }
 
+/** Streams where nobody says how many, and the corpus is long enough. */
+const USUAL_STREAMS = 32;
+
+/**
+ * The number of streams where nobody says: 32, or as many as still have a whole window each in a short corpus.
+ *
+ * @param length - L, tokens of the corpus
+ * @param window - T, steps of a window
+ * @returns at least 1
+ * @example
+ * ```ts
+ * import { defaultStreams } from '#src/data/streams.js';
+ * console.log(defaultStreams(1_000_000, 64), defaultStreams(1000, 64)); // 32 15
+ * ```
+ */
+export function defaultStreams(length: number, window: number): number {
+  return Math.max(1, Math.min(USUAL_STREAMS, Math.floor((length - 1) / window)));
+}
+
 /**
  * Cuts N streams into shards, the groups that are computed together.
  *

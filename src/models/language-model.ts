@@ -53,6 +53,14 @@ function newParts(options: LanguageModelOptions): ModelParts {
   return { spec, vocabulary, layout, params: allocateFloats(layout.length) };
 }
 
+/** What may help depends on what was asked for: where nothing was clipped, there is no clip to lower. */
+function adviseOnDivergence(error: unknown, clip: number): unknown {
+  if (!(error instanceof TimeRNNError) || error.code !== 'ERR_TIMERNN_DIVERGED' || clip > 0) return error;
+  const [fact] = error.message.split(';');
+  const advice = 'a smaller learningRate, or a clip above 0, may help';
+  return new TimeRNNError(error.code, `${fact}; ${advice}`, { cause: error });
+}
+
 /**
  * A recurrent language model: embedding, recurrent layers, and a softmax over the vocabulary.
  *
@@ -102,7 +110,8 @@ export class LanguageModel {
   }
 
   /**
-   * Trains on a corpus and yields after every round of windows. Between two reports no worker runs, so the model may
+   * Trains on a corpus and yields after every round of windows. Nothing runs until the first report is asked for, so
+   * iterate, as with `for await`; bad options are thrown by the call itself. Between two reports no worker runs, so the model may
    * be saved, evaluated or asked inside the loop. Leaving the loop ends the run and its threads.
    *
    * The corpus is cut into N streams; hidden state is carried from window to window and starts empty with each epoch;
@@ -112,8 +121,8 @@ export class LanguageModel {
    * ERR_TIMERNN_BUSY where the model is in training already, ERR_TIMERNN_DIVERGED, ERR_TIMERNN_WORKER, or the signal's reason
    */
   train(corpus: Corpus, options: TrainOptions = {}): AsyncGenerator<TrainProgress, void, undefined> {
-    const resolved = resolveTrainOptions(options);
     this.#checkCorpus(corpus);
+    const resolved = resolveTrainOptions(options, corpus.length);
     return this.#train(corpus, resolved);
   }
 
@@ -128,7 +137,7 @@ export class LanguageModel {
     try {
       yield* runTraining(await this.#ready(), corpus, options);
     } catch (error) {
-      throw fromForeign(error);
+      throw adviseOnDivergence(fromForeign(error), options.clip);
     } finally {
       this.#training = false;
     }

@@ -76,7 +76,7 @@ export interface LanguageModelOptions {
 
 /** How a model is trained. */
 export interface TrainOptions {
-  /** Streams N of the mini-batch. @default 32 */
+  /** Streams N of the mini-batch. @default 32, or as many as have a whole window each where the corpus is short */
   streams?: number;
   /** Steps T of a window: how far back the gradient flows. @default 64 */
   window?: number;

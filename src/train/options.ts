@@ -1,5 +1,6 @@
 /** Checks and defaults of the training options. Refuses to do: anything with a corpus. */
 import { availableParallelism } from 'node:os';
+import { defaultStreams } from '../data/streams.js';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
 import type { TrainOptions } from '../models/types.js';
 import { checkNames, checkSignal } from '../options.js';
@@ -43,15 +44,19 @@ function rate(value: unknown, where: string, max = Number.MAX_VALUE): number {
   return value;
 }
 
-/** @throws ERR_TIMERNN_OPTION naming the option, what was expected and what came */
-export function resolveTrainOptions(options: TrainOptions = {}): ResolvedOptions {
+/**
+ * @param length - tokens of the corpus, for the default of `streams`
+ * @throws ERR_TIMERNN_OPTION naming the option, what was expected and what came
+ */
+export function resolveTrainOptions(options: TrainOptions, length: number): ResolvedOptions {
   checkNames(options, NAMES, 'train');
   const { learningRate = 1, clip = 0.5, shards, reportEvery } = options;
   if (typeof learningRate !== 'function') rate(learningRate, 'learningRate', LARGEST_FLOAT);
   const schedule = typeof learningRate === 'function' ? learningRate : () => learningRate;
+  const window = expectInteger('window', options.window ?? 64, 1, 2 ** 20);
   return {
-    streams: expectInteger('streams', options.streams ?? 32),
-    window: expectInteger('window', options.window ?? 64, 1, 2 ** 20),
+    streams: expectInteger('streams', options.streams ?? defaultStreams(length, window)),
+    window,
     epochs: expectInteger('epochs', options.epochs ?? 1),
     workers: expectInteger('workers', options.workers ?? availableParallelism(), 1, 256),
     shards: shards === undefined ? undefined : expectInteger('shards', shards),

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { TimeRNNError } from 'timernn';
-import { planShards, planStreams } from '#src/data/streams.js';
+import { defaultStreams, planShards, planStreams } from '#src/data/streams.js';
 
 const isCode = (code: string) => ({ instanceOf: TimeRNNError, code });
 
@@ -93,4 +93,17 @@ test('shards out of range', (t) => {
   t.throws(() => planShards(2, 3), { ...isCode('ERR_TIMERNN_OPTION'), message: /shards .*\(2\), got 3/ });
   for (const shards of [0, -1, 1.5, Number.NaN]) t.throws(() => planShards(4, shards), isCode('ERR_TIMERNN_OPTION'));
   t.throws(() => planShards(0), isCode('ERR_TIMERNN_OPTION'));
+});
+
+test('the default number of streams: 32, or as many as have a whole window each', (t) => {
+  t.deepEqual(
+    [2, 64, 65, 129, 1000, 2048, 2049, 1e9].map((length) => defaultStreams(length, 64)),
+    [1, 1, 1, 2, 15, 31, 32, 32],
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 5000 }), fc.integer({ min: 1, max: 200 }), (length, window) => {
+      const { steps } = planStreams(length, defaultStreams(length, window), window);
+      return steps >= Math.min(window, length - 1);
+    }),
+  );
 });

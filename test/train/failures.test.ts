@@ -37,8 +37,13 @@ test('a run that diverges says so, its parameters stay finite, and the model can
     train(model, corpus, { ...options, learningRate: 1e38, clip: 0, epochs: 5 }),
     isCode(
       'ERR_TIMERNN_DIVERGED',
-      /^Expected a finite loss and gradient, got loss .* a smaller learningRate or clip may help$/,
+      /^Expected a finite loss and gradient, got loss .*; a smaller learningRate, or a clip above 0, may help$/,
     ),
+  );
+  const clipped = newModel(corpus, { sizes: [64] });
+  await t.throwsAsync(
+    train(clipped, corpus, { ...options, learningRate: 3e38, clip: 1e30, epochs: 5 }),
+    isCode('ERR_TIMERNN_DIVERGED', /; a smaller learningRate or clip may help$/),
   );
   for (const [name, values] of await weights(model)) t.true(values.every(Number.isFinite), name);
   const path = join(await folderOf(t), 'diverged.safetensors');
@@ -99,7 +104,7 @@ const short: [
     'ERR_TIMERNN_CORPUS',
     /streams to be at most 4/,
   ],
-  ['the default of 32 streams on a short corpus', 20, {}, 'ERR_TIMERNN_CORPUS', /streams to be at most 19/],
+  ['32 streams on a short corpus', 20, { streams: 32 }, 'ERR_TIMERNN_CORPUS', /streams to be at most 19/],
   [
     'more shards than streams',
     20,

@@ -96,7 +96,7 @@ test('a corpus with another vocabulary, even of the same size', (t) => {
 });
 
 test('defaults', (t) => {
-  const { learningRate, workers, ...rest } = resolveTrainOptions();
+  const { learningRate, workers, ...rest } = resolveTrainOptions({}, 1_000_000);
   t.deepEqual(rest, {
     streams: 32,
     window: 64,
@@ -108,6 +108,25 @@ test('defaults', (t) => {
   });
   t.true(workers >= 1);
   t.is(learningRate(3), 1);
+});
+
+test('a short corpus trains with the defaults; streams that are asked for are not lowered', async (t) => {
+  t.is(resolveTrainOptions({}, 1000).streams, 15);
+  t.is(resolveTrainOptions({ window: 10 }, 1000).streams, 32);
+  t.is(resolveTrainOptions({ streams: 32 }, 1000).streams, 32);
+  const { value } = await newModel(corpus).train(corpus).next();
+  t.like(value, { epochEnd: true, tokens: 22 });
+  await t.throwsAsync(
+    newModel(corpus).train(corpus, { streams: 32 }).next(),
+    isCode('ERR_TIMERNN_CORPUS', /at most 22/),
+  );
+});
+
+test('nothing runs until a report is asked for, and bad options do not wait for that', async (t) => {
+  const twice = newModel(corpus);
+  twice.train(corpus);
+  await t.notThrowsAsync(twice.train(corpus).next(), 'the first one has not started');
+  t.throws(() => twice.train(corpus, { epochs: 0 }), isCode('ERR_TIMERNN_OPTION'));
 });
 
 test('options that are left undefined have their defaults', (t) => {

@@ -24,7 +24,7 @@ export async function tinyRun(mode = '', options: TrainOptions = {}): Promise<Na
   const { windows: _, ...run } = planRun(
     target,
     corpus,
-    resolveTrainOptions({ streams: 4, window: 8, workers: 2, ...options }),
+    resolveTrainOptions({ streams: 4, window: 8, workers: 2, ...options }, corpus.length),
   );
   return { ...run, mode };
 }
