@@ -127,6 +127,10 @@ export function parseHeaderLength(file: string, first: Uint8Array, fileSize: num
   }
   const length = new DataView(first.buffer, first.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > BigInt(LARGEST_HEADER)) {
+    const start = Buffer.from(first.buffer, first.byteOffset, LENGTH_BYTES).toString('latin1');
+    if (/^[\t\n\r\x20-\x7e]+$/.test(start)) {
+      throw formatError(file, 'a safetensors file', `one that starts with ${JSON.stringify(start)}`);
+    }
     throw formatError(file, `a safetensors header of at most ${LARGEST_HEADER} bytes`, `a length of ${length}`);
   }
   if (length > BigInt(fileSize - LENGTH_BYTES)) {

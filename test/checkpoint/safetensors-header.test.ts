@@ -38,6 +38,7 @@ test('the length field: short files, huge lengths, lengths past the end', (t) =>
     [lengthField(100_000_001n), 2 ** 40, /at most 100000000 bytes, got a length of 100000001/],
     [lengthField(2n ** 64n - 1n), 2 ** 40, /got a length of 18446744073709551615/],
     [lengthField(2n ** 63n), 2 ** 40, /at most/],
+    [Buffer.from('Call me '), 2 ** 40, /Expected a safetensors file, got one that starts with "Call me "$/],
   ];
   for (const [bytes, size, message] of cases) {
     t.throws(() => parseHeaderLength('x', bytes, size), { ...isFormat, message });
