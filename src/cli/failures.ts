@@ -23,6 +23,12 @@ const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, ' ');
 export function messageOf(error: unknown): string {
   if (error instanceof CommanderError) return oneLine(error.message.replace(/^error: /, ''));
   if (error instanceof TimeRNNError && error.code === 'ERR_TIMERNN_NATIVE') return error.message.trimEnd();
+  if (error instanceof TimeRNNError && error.code === 'ERR_TIMERNN_DIVERGED') {
+    // Its advice names the options as they are called here.
+    return oneLine(error.message)
+      .replace('learningRate', '--learning-rate')
+      .replace(/\bclip\b/, '--clip');
+  }
   if (error instanceof Error) return oneLine(error.message) || error.name;
   return oneLine(String(error));
 }

@@ -65,7 +65,12 @@ export function shareOption(flags: string, description: string, fallback: number
 }
 
 /** `--name <word>`: one of a few words. */
-export function choiceOption(flags: string, description: string, choices: readonly string[], fallback?: string): Option {
+export function choiceOption(
+  flags: string,
+  description: string,
+  choices: readonly string[],
+  fallback?: string,
+): Option {
   const expected = choices.length === 1 ? `"${choices[0]}"` : `one of ${choices.join(', ')}`;
   return option(flags, `${description} (${choices.join(', ')})`, fallback, (text) => {
     if (!choices.includes(text)) fail(flags, expected, text);

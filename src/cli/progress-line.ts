@@ -26,6 +26,7 @@ export function bar(share: number, width: number, paint: Paint = plain): string 
 /** The parts that stay, most important first: a narrow terminal loses the last ones. */
 function fields(progress: TrainProgress, secondsLeft: number | undefined): string[] {
   return [
+    `epoch ${progress.epoch + 1}/${progress.epochs}`,
     `loss ${progress.loss.toFixed(3)}`,
     `perplexity ${perplexity(progress.perplexity)}`,
     `${compact(progress.tokensPerSecond)} tokens/s`,
@@ -33,12 +34,15 @@ function fields(progress: TrainProgress, secondsLeft: number | undefined): strin
   ];
 }
 
-/** The line that a terminal shows and rewrites; one column stays free so that no terminal wraps it. */
+/**
+ * The line that a terminal shows and rewrites; one column stays free so that no terminal wraps it. The bar is that of
+ * the whole run, all epochs, and is called so.
+ */
 export function liveLine(progress: TrainProgress, options: LineOptions): string {
   const { columns, paint, secondsLeft } = options;
   const room = Math.max(0, columns - 1);
   const share = shareDone(progress);
-  const head = `epoch ${progress.epoch + 1}/${progress.epochs} `;
+  const head = 'run ';
   const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
   const parts = fields(progress, secondsLeft);
   const width = () => head.length + percent.length + parts.reduce((sum, part) => sum + part.length + 2, 0);
@@ -52,6 +56,5 @@ export function liveLine(progress: TrainProgress, options: LineOptions): string 
 
 /** The line that a log file gets. */
 export function logLine(progress: TrainProgress, secondsLeft: number | undefined): string {
-  const percent = `${Math.floor(shareDone(progress) * 100)}%`;
-  return [`epoch ${progress.epoch + 1}/${progress.epochs} ${percent}`, ...fields(progress, secondsLeft)].join('  ');
+  return [`run ${Math.floor(shareDone(progress) * 100)}%`, ...fields(progress, secondsLeft)].join('  ');
 }

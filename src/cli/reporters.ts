@@ -33,6 +33,10 @@ export interface RunFacts {
   window: number;
   epochs: number;
   workers: number;
+  /** Where the model goes. */
+  out: string;
+  /** Whether a file is there already, which the model will replace. */
+  replaces: boolean;
   prompt?: string;
 }
 
@@ -67,7 +71,10 @@ export function block(text: string, columns: number, margin: string): string[] {
 
 const CLEAR_LINE = '\r\u001b[K';
 
-/** For people. On a terminal one line is rewritten in place; elsewhere a line comes every few seconds at most. */
+/**
+ * For people. On a terminal one line is rewritten in place. Elsewhere the first line comes after a few seconds, and the
+ * others further and further apart, so that the log of a long run stays short.
+ */
 export class TextReporter implements Reporter {
   readonly #sink: Sink;
   readonly #abilities: () => TerminalAbilities;
@@ -75,11 +82,13 @@ export class TextReporter implements Reporter {
   readonly #everyMs: number;
   #facts: RunFacts | undefined;
   #liveShown = false;
-  #lastLine = Number.NEGATIVE_INFINITY;
+  #started: number | undefined;
+  #lastLine = 0;
 
   /**
    * @param abilities asked for each line, since a terminal may be resized
    * @param now milliseconds, for the distance between plain lines
+   * @param everyMs the shortest such distance; it grows to a tenth of the time so far, up to a minute
    */
   constructor(sink: Sink, abilities: () => TerminalAbilities, now: () => number = Date.now, everyMs = 5000) {
     this.#sink = sink;
@@ -107,16 +116,26 @@ export class TextReporter implements Reporter {
       'training',
       `${facts.epochs} epoch${facts.epochs === 1 ? '' : 's'}, ${facts.streams} streams × ${facts.window} steps, ${facts.workers} worker${facts.workers === 1 ? '' : 's'}`,
     );
+    fact('saves to', `${facts.out}${facts.replaces ? ' (replaces the file that is there)' : ''}`);
     this.line();
   }
 
   progress(progress: TrainProgress, secondsLeft: number | undefined): void {
     const { live, columns, paint } = this.#abilities();
     if (live) this.#show(liveLine(progress, { columns, paint, secondsLeft }));
-    else if (this.#now() - this.#lastLine >= this.#everyMs) {
-      this.#lastLine = this.#now();
-      this.line(logLine(progress, secondsLeft));
+    else if (this.#isLineDue()) this.line(logLine(progress, secondsLeft));
+  }
+
+  #isLineDue(): boolean {
+    const now = this.#now();
+    if (this.#started === undefined) {
+      this.#started = now;
+      this.#lastLine = now;
     }
+    const distance = Math.max(this.#everyMs, Math.min(60_000, (now - this.#started) / 10));
+    if (now - this.#lastLine < distance) return false;
+    this.#lastLine = now;
+    return true;
   }
 
   busy(what: string): void {
@@ -131,10 +150,11 @@ export class TextReporter implements Reporter {
     const heldText =
       held === undefined
         ? ''
-        : `  held out ${paint('green', perplexity(Math.exp(held)))} (${bits(held).toFixed(3)} ${bitsUnit(unit)})`;
+        : `, held out ${paint('green', perplexity(Math.exp(held)))} (${bits(held).toFixed(2)} ${bitsUnit(unit)})`;
+    // Short enough for 80 columns.
     const name = paint('bold', `epoch ${epoch.epoch}/${epochs}`);
-    const speed = `${compact(epoch.tokensPerSecond)} tokens/s  ${clock(epoch.seconds)}`;
-    this.line(`${name}  perplexity: training ${perplexity(Math.exp(epoch.loss))}${heldText}  ${paint('dim', speed)}`);
+    const speed = paint('dim', `${compact(epoch.tokensPerSecond)} tok/s`);
+    this.line(`${name}  perplexity ${perplexity(Math.exp(epoch.loss))}${heldText}  ${speed}`);
     if (epoch.sample !== undefined) {
       const text = `${this.#facts?.prompt ?? ''}${epoch.sample}`;
       for (const line of block(text, columns, '  │ ')) this.line(paint('dim', line));
@@ -162,7 +182,7 @@ export class TextReporter implements Reporter {
   }
 }
 
-/** For programs: one object a line, told apart by `event`. */
+/** For programs: one object a line, told apart by `event`. Epochs count from 1, as everywhere on the command line. */
 export class JsonReporter implements Reporter {
   readonly #sink: Sink;
   #unit = 'token';
@@ -177,7 +197,8 @@ export class JsonReporter implements Reporter {
   }
 
   progress(progress: TrainProgress, secondsLeft: number | undefined): void {
-    this.#write({ event: 'progress', ...progress, ...(secondsLeft === undefined ? {} : { secondsLeft }) });
+    const epoch = progress.epoch + 1;
+    this.#write({ event: 'progress', ...progress, epoch, ...(secondsLeft === undefined ? {} : { secondsLeft }) });
   }
 
   busy(): void {}

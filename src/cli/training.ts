@@ -3,8 +3,10 @@
  * epoch, the model saved after each epoch, a report at the end. `timernn train` and the examples share it.
  * Refuses to do: option parsing, building the model or the corpus.
  */
+import { stat } from 'node:fs/promises';
 import { writeFileAtomic } from '../checkpoint/atomic-write.js';
 import type { Corpus } from '../data/corpus.js';
+import { planShards, planStreams } from '../data/streams.js';
 import type { LanguageModel } from '../models/language-model.js';
 import type { GenerateOptions, TrainOptions } from '../models/types.js';
 import { loadAssets, type ReportAssets } from '../report/assets.js';
@@ -90,7 +92,7 @@ async function endEpoch(job: TrainingJob, history: History): Promise<void> {
 }
 
 /** Facts for the reporters and the report. */
-function factsOf(job: TrainingJob): RunFacts {
+function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
   const { model, options } = job;
   return {
     unit: model.vocabulary.unit,
@@ -104,6 +106,8 @@ function factsOf(job: TrainingJob): RunFacts {
     window: options.window,
     epochs: options.epochs,
     workers: options.workers,
+    out: job.out,
+    replaces,
     ...(job.sample?.prompt === undefined ? {} : { prompt: job.sample.prompt }),
   };
 }
@@ -135,7 +139,7 @@ function settingsTable(job: TrainingJob, facts: RunFacts, history: History): Rep
 async function writeReport(job: TrainingJob, history: History, assets: ReportAssets, stopped: boolean): Promise<void> {
   const request = job.report;
   if (request === undefined) return;
-  const facts = factsOf(job);
+  const facts = factsOf(job, false);
   const html = renderReport(
     {
       title: request.title,
@@ -165,7 +169,11 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   const history = new History();
   await checkDestinations(job.out, job.report);
   const assets = job.report === undefined ? undefined : await loadAssets();
-  reporter.start(factsOf(job));
+  // What the trainer would refuse is refused before a line says that training starts.
+  planStreams(job.train.length, job.options.streams, job.options.window);
+  planShards(job.options.streams, job.options.shards);
+  const replaces = (await stat(job.out).catch(() => undefined)) !== undefined;
+  reporter.start(factsOf(job, replaces));
   try {
     for await (const progress of model.train(job.train, { ...job.options, signal: interrupts.signal })) {
       history.add(progress);

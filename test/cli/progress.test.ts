@@ -37,6 +37,8 @@ const facts: RunFacts = {
   window: 64,
   epochs: 4,
   workers: 2,
+  out: 'model.safetensors',
+  replaces: false,
   prompt: 'Call me ',
 };
 
@@ -69,7 +71,7 @@ test('the bar is as wide as asked and filled to its share', (t) => {
 
 test('the live line has bar, epoch, loss, perplexity, speed and time left', (t) => {
   const line = liveLine(progress(), { columns: 120, paint: plain, secondsLeft: 65 });
-  t.regex(line, /^epoch 2\/4 ━+─+ {2}37% {2}loss 1\.700 {2}perplexity 5\.47 {2}50\.0k tokens\/s {2}1:05 left$/);
+  t.regex(line, /^run ━+─+ {2}37% {2}epoch 2\/4 {2}loss 1\.700 {2}perplexity 5\.47 {2}50\.0k tokens\/s {2}1:05 left$/);
 });
 
 test('the live line never fills the width of the terminal, and keeps the loss longest', (t) => {
@@ -132,8 +134,19 @@ test('in a file progress comes every few seconds at most, without control charac
     () => now,
     5000,
   );
-  for (; now < 20_000; now += 250) reporter.progress(progress(), 65);
-  t.is(sink.text.split('\n').length - 1, 4);
+  const lines = () => sink.text.split('\n').length - 1;
+  const until = (end: number) => {
+    for (; now < end; now += 250) reporter.progress(progress(), 65);
+  };
+  until(5000);
+  t.is(lines(), 0, 'the first windows say nothing yet');
+  until(20_250);
+  t.is(lines(), 4);
+  const hours = 3_600_000;
+  until(2 * hours);
+  const early = lines();
+  until(3 * hours);
+  t.is(lines() - early, 60, 'a line a minute in the end');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: none of them may be there
   t.notRegex(sink.text, /[\r\u001b]/);
 });
@@ -152,8 +165,29 @@ test('the end of an epoch says both perplexities, bits a character, and shows th
     seconds: 20,
   };
   reporter.epoch({ ...epoch, sample: 'Ishmael.\nSome years \u001b[31mago' }, 4);
-  t.regex(sink.text, /epoch 2\/4 {2}perplexity: training 5\.47 {2}held out 4\.95 \(2\.308 bits\/char\)/);
+  t.regex(sink.text, /^epoch 2\/4 {2}perplexity 5\.47, held out 4\.95 \(2\.31 bits\/char\) {2}50\.0k tok\/s$/m);
   t.regex(sink.text, / {2}│ Call me Ishmael\.\n {2}│ Some years {2}\[31mago\n/);
+});
+
+test('the end of an epoch fits into 80 columns', (t) => {
+  const sink = new FakeSink(false);
+  const reporter = new TextReporter(sink, () => abilities(sink, {}));
+  reporter.start({ ...facts, unit: 'word' });
+  const worst = { loss: Math.log(98_765), heldOutLoss: Math.log(98_765), tokensPerSecond: 999_949, sample: '' };
+  sink.text = '';
+  reporter.epoch({ epoch: 99, tokens: 2e9, learningRate: 1, seconds: 20_000, ...worst }, 99);
+  t.true(sink.text.split('\n')[0]!.length < 80, sink.text);
+});
+
+test('the start says where the model goes, and that a file will be replaced', (t) => {
+  for (const [replaces, line] of [
+    [false, /^saves to +model\.safetensors$/m],
+    [true, /^saves to +model\.safetensors \(replaces the file that is there\)$/m],
+  ] as const) {
+    const sink = new FakeSink(false);
+    new TextReporter(sink, () => abilities(sink, {})).start({ ...facts, replaces });
+    t.regex(sink.text, line);
+  }
 });
 
 test('a block of text is broken at spaces and fits', (t) => {
@@ -196,12 +230,13 @@ test('JSON lines parse one by one, in order, and NaN becomes null', (t) => {
     ['start', 'progress', 'epoch', 'saved', 'interrupted', 'done'],
   );
   t.is(events[1]?.gradientNorm, null);
+  t.is(events[1]?.epoch, 2, 'counted from 1, as in the other events');
   t.deepEqual(events[2]?.heldOut, { loss: Math.LN2, perplexity: 2, bitsPerToken: 1, unit: 'char' });
   t.is(events[2]?.sample, 'a\nb');
 });
 
 test('plain log lines carry the same figures', (t) => {
-  t.is(logLine(progress(), undefined), 'epoch 2/4 37%  loss 1.700  perplexity 5.47  50.0k tokens/s');
+  t.is(logLine(progress(), undefined), 'run 37%  epoch 2/4  loss 1.700  perplexity 5.47  50.0k tokens/s');
 });
 
 test('history: training seconds from the speeds, epochs closed with their own figures', (t) => {

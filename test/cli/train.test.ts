@@ -34,7 +34,7 @@ test('train saves a model and a report, and says what it does in plain lines', a
   t.is(code, 0, stderr);
   t.is(stderr, '');
   t.regex(stdout, /model +embedding 8 → rnn 16 → softmax/);
-  t.regex(stdout, /epoch 2\/2 {2}perplexity: training [\d.]+ {2}held out [\d.]+ \([\d.]+ bits\/char\)/);
+  t.regex(stdout, /epoch 2\/2 {2}perplexity [\d.]+, held out [\d.]+ \([\d.]+ bits\/char\)/);
   t.regex(stdout, /Model saved: m\.safetensors\nReport: r\.html\n$/);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: no line is rewritten in a pipe
   t.notRegex(stdout, /[\r\u001b]/);
@@ -83,7 +83,7 @@ test('--json: every line of stdout is an object, text goes to stderr; --quiet si
   const progress = events.filter((event) => event.event === 'progress');
   t.true(progress.length >= 2);
   t.true(progress.every((event) => typeof event.loss === 'number' && typeof event.tokensPerSecond === 'number'));
-  t.like(progress.at(-1), { epoch: 1, epochEnd: true });
+  t.like(progress.at(-1), { epoch: 2, epochEnd: true });
   const epochs = events.filter((event) => event.event === 'epoch');
   t.deepEqual(
     epochs.map((event) => event.epoch),
@@ -122,6 +122,32 @@ test('a text of one line, which has no line end to start samples from, trains to
   const generate = await timernn(['generate', 'model.safetensors'], { cwd });
   t.is(generate.code, 2);
   t.regex(generate.stderr, /--prompt: expected some text/);
+});
+
+test('a short text trains with the default streams; too many are refused before the header is printed', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeFile(join(cwd, 'short.txt'), TEXT.slice(0, 300));
+  const args = ['train', 'short.txt', '--size', '8', '--embedding', '4', '--epochs', '1', '--sample', '0'];
+  const { code, stdout, stderr } = await timernn(args, { cwd });
+  t.is(code, 0, stderr);
+  t.regex(stdout, / 4 streams × 64 steps/);
+  t.notRegex(stdout, /replaces/);
+  const refused = await timernn([...args, '--streams', '100000000'], { cwd });
+  t.is(refused.code, 1);
+  t.is(refused.stdout, '');
+  t.regex(refused.stderr, /^timernn train: Expected streams to be at most 269 .*, got 100000000\n$/);
+  t.regex((await timernn(args, { cwd })).stdout, /saves to +model\.safetensors \(replaces the file that is there\)/);
+});
+
+test('a run that diverges names the options of the command line', async (t) => {
+  const cwd = await folderWithBook(t);
+  const wild = ['--learning-rate', '3e38', '--epochs', '20'];
+  const clipped = await timernn(['train', 'book.txt', ...TINY, ...wild, '--clip', '1e30'], { cwd });
+  t.is(clipped.code, 1);
+  t.regex(clipped.stderr, /a smaller --learning-rate or --clip may help\n$/);
+  const free = await timernn(['train', 'book.txt', ...TINY, ...wild, '--clip', '0'], { cwd });
+  t.is(free.code, 1);
+  t.regex(free.stderr, /a smaller --learning-rate, or a --clip above 0, may help\n$/);
 });
 
 test('a folder that cannot be written is refused before anything else is done', async (t) => {

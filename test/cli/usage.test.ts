@@ -53,7 +53,7 @@ const MISTAKES: [args: string[], says: RegExp][] = [
   [['train', 'x', '--clip', '-5'], /--clip: expected a number of at least 0, got "-5"/],
   [['train', 'x', '--held-out', '1'], /--held-out: expected a number of at least 0 and below 1, got "1"/],
   [['train', 'x', '--unit', 'syllable'], /--unit: expected one of char, word, got "syllable"/],
-  [['train', 'x', '--cell', 'lstm'], /--cell: expected "rnn", got "lstm"/],
+  [['train', 'x', '--cell', 'elman'], /--cell: expected one of rnn, lstm, gru, got "elman"/],
   [['train', 'x', '--vocabulary-size', '1'], /--vocabulary-size: expected an integer of at least 2, got "1"/],
   [['train', 'x', '--separate-punctuation'], /--separate-punctuation: expected it together with --unit word/],
   [['train', 'x', '--streams', '4', '--shards', '5'], /--shards: expected at most --streams \(4\), got "5"/],

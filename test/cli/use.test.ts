@@ -77,6 +77,12 @@ test('score: arguments, a file and standard input give the library’s log proba
   t.true(expected[0]! > expected[1]!);
   const table = await timernn(['score', 'm.safetensors', ...texts], { cwd });
   t.regex(table.stdout, /^ +nats +bits\/char {2}text\n +-[\d.]+ +[\d.]+ {2}the sea\n/);
+  const empty = await timernn(['score', 'm.safetensors', 'the sea', ''], { cwd });
+  t.is(empty.code, 2);
+  t.regex(empty.stderr, /^timernn score: texts: expected each to have at least one char, got ""/);
+  const nothing = await timernn(['score', 'm.safetensors'], { cwd, input: '\n\n' });
+  t.deepEqual([nothing.code, nothing.stdout], [1, '']);
+  t.regex(nothing.stderr, /each line of standard input, got no texts\n$/);
   const missing = await timernn(['score', 'm.safetensors', '--file', 'none.txt'], { cwd });
   t.is(missing.code, 1);
   t.regex(missing.stderr, /^timernn score: Cannot read none\.txt: .*\n$/);
@@ -106,6 +112,23 @@ test('inspect: what a file says of itself cannot steer the terminal', async (t) 
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
   t.notRegex(stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
   t.regex(stdout, /w \[2J/);
+});
+
+test('evaluate: a warning where much is unknown, a hint where the arguments are swapped', async (t) => {
+  await writeFile(join(cwd, 'foreign.txt'), 'der weiße Wal über dem Meer\n');
+  const foreign = await timernn(['evaluate', 'm.safetensors', 'foreign.txt', '--json'], { cwd });
+  t.is(foreign.code, 0);
+  t.is(jsonLines(foreign.stdout).length, 1);
+  t.regex(foreign.stderr, /^Warning: \d+ % of the characters are not in the model's vocabulary/);
+  t.is((await timernn(['evaluate', 'm.safetensors', 'text.txt'], { cwd })).stderr, '');
+  const swapped = await timernn(['evaluate', 'text.txt', 'm.safetensors'], { cwd });
+  t.is(swapped.code, 1);
+  t.regex(
+    swapped.stderr,
+    /text\.txt: Expected a safetensors file, got one that starts with "the whit"; are the arguments swapped/,
+  );
+  const wrong = await timernn(['evaluate', 'text.txt', 'text.txt'], { cwd });
+  t.regex(wrong.stderr, /Expected a safetensors file, got one that starts with "the whit"\n$/);
 });
 
 test('inspect: spec, tensors, parameters and vocabulary from the header, without the addon', async (t) => {

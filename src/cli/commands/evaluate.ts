@@ -1,5 +1,7 @@
 /** `timernn evaluate`: perplexity of a model on a text file. */
-
+import { readSafetensorsHeader } from '../../checkpoint/safetensors.js';
+import { TimeRNNError } from '../../errors.js';
+import type { LanguageModel } from '../../models/language-model.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
 import { loadCorpus } from '../corpus.js';
 import { bits, bitsUnit, count, perplexity, tokenNoun } from '../format.js';
@@ -11,9 +13,38 @@ interface Flags {
   json?: boolean;
 }
 
-async function action(modelPath: string, file: string, flags: Flags): Promise<void> {
+/** Share of unknown tokens from which the perplexity says little. */
+const MANY_UNKNOWN = 0.03;
+
+/** Loads the model; where its file is none and the text's file is one, says so. */
+async function loadModel(path: string, text: string): Promise<LanguageModel> {
   const { LanguageModel } = await loadLibrary();
-  const model = await LanguageModel.load(modelPath);
+  try {
+    return await LanguageModel.load(path);
+  } catch (error) {
+    if (!(error instanceof TimeRNNError) || error.code !== 'ERR_TIMERNN_FORMAT') throw error;
+    const swapped = await readSafetensorsHeader(text).then(
+      () => true,
+      () => false,
+    );
+    if (!swapped) throw error;
+    throw new TimeRNNError(error.code, `${error.message}; are the arguments swapped? The model comes first`, {
+      cause: error,
+    });
+  }
+}
+
+function warnOfUnknown(unknown: number, length: number, noun: string): void {
+  if (unknown <= length * MANY_UNKNOWN) return;
+  const share = `${((100 * unknown) / length).toFixed(0)} %`;
+  process.stderr.write(
+    `Warning: ${share} of the ${noun} are not in the model's vocabulary; all of them count as one token, <unk>, so the ` +
+      'perplexity says little about this text.\n',
+  );
+}
+
+async function action(modelPath: string, file: string, flags: Flags): Promise<void> {
+  const model = await loadModel(modelPath, file);
   const { vocabulary } = model;
   const corpus = await loadCorpus(file, { vocabulary });
   const started = performance.now();
@@ -22,6 +53,8 @@ async function action(modelPath: string, file: string, flags: Flags): Promise<vo
   const loss = Math.log(value);
   let unknown = 0;
   for (const id of corpus.tokens) if (id === vocabulary.unknownId) unknown++;
+  const noun = tokenNoun(vocabulary.unit);
+  warnOfUnknown(unknown, corpus.length, noun);
   if (flags.json) {
     const { unit } = vocabulary;
     await print(
@@ -29,7 +62,6 @@ async function action(modelPath: string, file: string, flags: Flags): Promise<vo
     );
     return;
   }
-  const noun = tokenNoun(vocabulary.unit);
   await print(`perplexity  ${perplexity(value)}\n`);
   await print(`${bitsUnit(vocabulary.unit).padEnd(11)} ${bits(loss).toFixed(4)}\n`);
   await print(`length      ${count(corpus.length)} ${noun}, ${count(unknown)} of them not in the vocabulary\n`);

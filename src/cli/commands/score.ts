@@ -13,7 +13,7 @@ interface Flags {
   json?: boolean;
 }
 
-/** Texts from the arguments, else the lines of a file, else of standard input. Empty lines are left out. */
+/** Texts from the arguments, else the lines of a file, else of standard input. Empty lines are left out; an empty argument is a mistake. */
 async function* texts(args: readonly string[], file: string | undefined): AsyncGenerator<string> {
   if (args.length > 0) {
     yield* args;
@@ -40,14 +40,23 @@ async function action(modelPath: string, args: string[], flags: Flags): Promise<
   if (!flags.context && lineEndId === undefined) {
     throw new UsageError('--context: expected some text, since this model knows no line end to start from');
   }
-  if (!flags.json) await print(`${'nats'.padStart(12)}  ${`bits/${unit}`.padStart(9)}  text\n`);
+  let scored = 0;
   for await (const text of texts(args, flags.file)) {
+    const tokens = model.vocabulary.encode(text).length;
+    if (tokens === 0) {
+      if (args.length === 0) continue;
+      throw new UsageError(`texts: expected each to have at least one ${unit}, got ${JSON.stringify(text)}`);
+    }
+    if (scored++ === 0 && !flags.json) await print(`${'nats'.padStart(12)}  ${`bits/${unit}`.padStart(9)}  text\n`);
     const options = flags.context === undefined ? {} : { context: flags.context };
     const logProbability = await model.logProbability(text, options);
-    const tokens = model.vocabulary.encode(text).length;
     const bitsPerToken = -logProbability / Math.LN2 / tokens;
     if (flags.json) await print(jsonLine({ text, tokens, unit, logProbability, bitsPerToken }));
     else await print(`${logProbability.toFixed(3).padStart(12)}  ${bitsPerToken.toFixed(3).padStart(9)}  ${text}\n`);
+  }
+  if (scored === 0) {
+    const source = flags.file === undefined || flags.file === '-' ? 'standard input' : flags.file;
+    throw new TimeRNNError('ERR_TIMERNN_CORPUS', `Expected a text to score on each line of ${source}, got no texts`);
   }
 }
 

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Corpus } from '../../data/corpus.js';
+import { defaultStreams } from '../../data/streams.js';
 import type { LanguageModel } from '../../models/language-model.js';
 import type { GenerateOptions, LayerOptions } from '../../models/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
@@ -26,7 +27,7 @@ export interface TrainFlags {
   embedding: number;
   size: number;
   layers: number;
-  streams: number;
+  streams?: number;
   window: number;
   shards?: number;
   epochs: number;
@@ -76,7 +77,7 @@ function checkFlags(flags: TrainFlags, command: Command): void {
   if (flags.separatePunctuation && flags.unit === 'char') {
     throw new UsageError('--separate-punctuation: expected it together with --unit word, got --unit char');
   }
-  if (flags.shards !== undefined && flags.shards > flags.streams) {
+  if (flags.shards !== undefined && flags.streams !== undefined && flags.shards > flags.streams) {
     throw new UsageError(`--shards: expected at most --streams (${flags.streams}), got "${flags.shards}"`);
   }
 }
@@ -138,7 +139,8 @@ async function action(file: string, flags: TrainFlags, command: Command): Promis
   const { model, corpus } = await makeModel(file, flags);
   const parts = flags.heldOut > 0 ? corpus.split({ heldOut: flags.heldOut }) : { train: corpus, heldOut: undefined };
   const interrupts = interruptible();
-  const { streams, window, epochs, clip, decay, learningRate, shards } = flags;
+  const { window, epochs, clip, decay, learningRate, shards } = flags;
+  const streams = flags.streams ?? defaultStreams(parts.train.length, window);
   try {
     const { interrupted } = await runTraining({
       model,
@@ -182,7 +184,9 @@ function addTextAndModelOptions(command: Command): Command {
 
 function addTrainingOptions(command: Command): Command {
   return command
-    .addOption(integerOption('--streams <n>', 'streams read side by side (mini-batch)', { default: 32 }))
+    .addOption(
+      integerOption('--streams <n>', 'streams read side by side (mini-batch) (default: 32, fewer for a short text)'),
+    )
     .addOption(integerOption('--window <n>', 'steps that the gradient flows back', { default: 64 }))
     .addOption(integerOption('--shards <n>', 'groups of streams computed together (default: follows --streams)'))
     .addOption(integerOption('--epochs <n>', 'passes over the text', { default: 5 }))
@@ -209,9 +213,9 @@ export const train: Register = (program) => {
   addTrainingOptions(addTextAndModelOptions(command))
     .addOption(integerOption('--sample <n>', 'tokens to write after each epoch; 0 for none', { min: 0, default: 200 }))
     .option('--prompt <text>', 'what the samples continue')
-    .option('-o, --out <file>', 'where to save the model', 'model.safetensors')
+    .option('-o, --out <file>', 'where to save the model; replaces a file that is there', 'model.safetensors')
     .option('--report <file>', 'write curves, samples and settings as one HTML page')
-    .option('--json', 'print one JSON object a line on stdout, text on stderr')
+    .option('--json', 'print one JSON object a line on stdout, text on stderr; epochs count from 1')
     .option('-q, --quiet', 'print nothing but errors (and --json)')
     .action(action);
 };
