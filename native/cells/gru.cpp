@@ -50,7 +50,8 @@ std::size_t ws_after(const CellDims& d) {
   return d.T * d.n * 6 * d.H;
 }
 std::size_t scratch_after(const CellDims& d) {
-  return std::max(StepProduct::floats(d.H, 3 * d.H), StepProduct::floats(3 * d.H, d.H));
+  return std::max({StepProduct::floats(d.H, 3 * d.H), StepProduct::floats(3 * d.H, d.H),
+                   input_scratch_floats(d.D, 3 * d.H)});
 }
 
 void forward_after(const CellForward& f) {
@@ -89,7 +90,7 @@ void backward_after(const CellBackward& b) {
     back({dh, H, dq, 3 * H, true});
   }
   recurrent_gradients(b, products);
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 3 * H);
+  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 3 * H, b.scratch);
 }
 
 // ---- reset before ----
@@ -100,8 +101,9 @@ std::size_t ws_before(const CellDims& d) {
 // Wh is multiplied in two parts, [Whr Whz] and Whn; the way back has the gradient at r ⊙ h besides.
 std::size_t scratch_before(const CellDims& d) {
   const std::size_t H = d.H;
-  return std::max(StepProduct::floats(H, 2 * H), StepProduct::floats(2 * H, H)) + StepProduct::floats(H, H) +
-         d.n * H;
+  const std::size_t steps = std::max(StepProduct::floats(H, 2 * H), StepProduct::floats(2 * H, H)) +
+                            StepProduct::floats(H, H) + d.n * H;
+  return std::max(steps, input_scratch_floats(d.D, 3 * H));
 }
 
 void forward_before(const CellForward& f) {
@@ -143,7 +145,7 @@ void backward_before(const CellBackward& b) {
   const int rows = static_cast<int>(T * n), h = static_cast<int>(H);
   gemm({b.grads[kWh], b.hs, gates, h, 2 * h, rows, true, false, 0.0f, 0, 3 * h, 3 * h});
   gemm({b.grads[kWh] + 2 * H, resets, gates + 2 * H, h, h, rows, true, false, 0.0f, 0, 3 * h, 3 * h});
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 3 * H);
+  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 3 * H, b.scratch);
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ std::size_t ws_floats(const CellDims& d) {
   return d.T * d.n * 4 * d.H + (d.T + 1) * d.n * d.H;
 }
 std::size_t scratch_floats(const CellDims& d) {
-  return std::max(StepProduct::floats(d.H, 4 * d.H), StepProduct::floats(4 * d.H, d.H));
+  return std::max({StepProduct::floats(d.H, 4 * d.H), StepProduct::floats(4 * d.H, d.H),
+                   input_scratch_floats(d.D, 4 * d.H)});
 }
 
 void forward(const CellForward& f) {
@@ -68,7 +69,7 @@ void backward(const CellBackward& b) {
   }
   const int rows = static_cast<int>(T * n), h = static_cast<int>(H);
   gemm({b.grads[kWh], b.hs, gates, h, 4 * h, rows, true, false});
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 4 * H);
+  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 4 * H, b.scratch);
 }
 
 }  // namespace

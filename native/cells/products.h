@@ -13,9 +13,10 @@ void input_product(float* z, const float* xs, const float* Wx, const float* b, s
 struct InputGradients {
   float *dxs, *dWx, *db;  ///< rows×D (null where it is not needed), D×G, G: overwritten
 };
-/// From dz (rows×G): dxs = dz·Wxᵀ, dWx = xsᵀ·dz, db = Σ dz.
+/// From dz (rows×G): dxs = dz·Wxᵀ, dWx = xsᵀ·dz, db = Σ dz. scratch: input_scratch_floats(D, G).
 void input_gradients(const InputGradients& out, const float* dz, const float* xs, const float* Wx,
-                     std::size_t rows, std::size_t D, std::size_t G);
+                     std::size_t rows, std::size_t D, std::size_t G, float* scratch);
+std::size_t input_scratch_floats(std::size_t D, std::size_t G);
 
 struct StepWeights {
   const float* W;  ///< in×out, or out×in where `transposed`; leading dimension ld

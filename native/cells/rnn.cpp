@@ -7,6 +7,7 @@
 // Tensors: Wx D×H ~ U(±1/√D), Wh H×H orthogonal, b H zero.
 // The input product and every weight gradient are one matrix product a window; only h·Wh and dt·Whᵀ go step
 // by step.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -30,7 +31,7 @@ std::size_t ws_floats(const CellDims&) {
   return 0;
 }
 std::size_t scratch_floats(const CellDims& d) {
-  return StepProduct::floats(d.H, d.H);
+  return std::max(StepProduct::floats(d.H, d.H), input_scratch_floats(d.D, d.H));
 }
 
 enum class Activation { tanh, relu };
@@ -64,7 +65,7 @@ void backward(const CellBackward& b) {
     back({b.dstate, H, dt, H});
   }
   gemm({b.grads[kWh], b.hs, b.dhs, h, h, rows, true, false});
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, b.dhs, b.xs, b.params[kWx], T * n, D, H);
+  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, b.dhs, b.xs, b.params[kWx], T * n, D, H, b.scratch);
 }
 
 }  // namespace

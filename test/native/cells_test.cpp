@@ -132,6 +132,14 @@ TEST("every cell: forward and all gradients against central differences of its d
   });
 }
 
+TEST("every cell: a window of so many rows that the input's weights are packed for its gradient") {
+  for_each_cell([](const Cell& cell) {
+    double worst = 0.0;
+    check_window(cell, {22, 3, 17, 6}, 1, worst);
+    check_window(cell, {16, 4, 4, 19}, 2, worst);
+  });
+}
+
 TEST("every cell: sizes around the vector lengths against the reference") {
   for_each_cell([](const Cell& cell) {
     for (std::size_t H : {1, 3, 4, 8, 15, 16, 17, 33}) {
