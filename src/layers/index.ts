@@ -9,7 +9,7 @@ export type { IntegerGrid, IntegerRow } from './checks.js';
 export type { RecurrentOptions, RecurrentTensors } from './recurrent.js';
 export { RNN, type RNNGradients } from './rnn.js';
 export type { RNNOptions } from './rnn-options.js';
-export { Tensor, type TensorOptions } from './tensor.js';
+export { type NamedTensors, Tensor, type TensorOptions } from './tensor.js';
 export { type AffineTensors, TimeAffine, type TimeAffineOptions } from './time-affine.js';
 export { type EmbeddingTensors, TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.js';
 export { type GRUTensors, TimeGRU, type TimeGRUGradients, type TimeGRUOptions } from './time-gru.js';

@@ -6,7 +6,7 @@ import { expectInteger } from '../errors.js';
 import { native } from '../native.js';
 import type { WindowDims } from '../native-types.js';
 import { callNative, expectForward, expectOptions, expectSeed, keep } from './checks.js';
-import { Tensor } from './tensor.js';
+import { type NamedTensors, Tensor } from './tensor.js';
 
 /** Options of a recurrent layer. */
 export interface RecurrentOptions {
@@ -22,7 +22,7 @@ export interface RecurrentOptions {
 }
 
 /** Parameters of a recurrent layer with G gates, or their gradients. Write to `data` in place to replace them. */
-export interface RecurrentTensors {
+export interface RecurrentTensors extends NamedTensors {
   /** D×G·H: input to hidden. */
   readonly Wx: Tensor;
   /** H×G·H: hidden to hidden. */

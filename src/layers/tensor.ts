@@ -101,6 +101,9 @@ export class Tensor {
   }
 }
 
+/** Parameters or gradients of a layer by name: what a loop over `Object.entries(layer.params)` needs. */
+export type NamedTensors = Readonly<Record<string, Tensor>>;
+
 /** `[3, 5, 2]` as `3×5×2`, the way every message prints a shape. */
 export function formatShape(shape: readonly (number | string)[]): string {
   return shape.join('×');

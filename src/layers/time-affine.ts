@@ -4,7 +4,7 @@
 import { expectInteger } from '../errors.js';
 import { native } from '../native.js';
 import { callNative, expectForward, expectOptions, expectSeed, expectTensor, keep } from './checks.js';
-import { Tensor } from './tensor.js';
+import { type NamedTensors, Tensor } from './tensor.js';
 
 /** Options of {@link TimeAffine}. */
 export interface TimeAffineOptions {
@@ -20,7 +20,7 @@ export interface TimeAffineOptions {
 }
 
 /** Parameters of a {@link TimeAffine}, or their gradients. */
-export interface AffineTensors {
+export interface AffineTensors extends NamedTensors {
   /** I×O. */
   readonly W: Tensor;
   /** O. */

@@ -13,7 +13,7 @@ import {
   type Grid,
   type IntegerGrid,
 } from './checks.js';
-import { Tensor } from './tensor.js';
+import { type NamedTensors, Tensor } from './tensor.js';
 
 /** Options of {@link TimeEmbedding}. */
 export interface TimeEmbeddingOptions {
@@ -29,7 +29,7 @@ export interface TimeEmbeddingOptions {
 }
 
 /** Parameters of a {@link TimeEmbedding}, or their gradients. */
-export interface EmbeddingTensors {
+export interface EmbeddingTensors extends NamedTensors {
   /** V×D: one row for each token. */
   readonly W: Tensor;
 }

@@ -17,10 +17,10 @@ export interface TimeGRUOptions extends TimeRecurrentOptions {
 }
 
 /** Parameters of a {@link TimeGRU}, or their gradients. */
-export interface GRUTensors extends RecurrentTensors {
+export type GRUTensors = RecurrentTensors & {
   /** H: bias of the recurrent product of n, inside the reset gate. There with `resetAfter` only. */
   readonly bn?: Tensor;
-}
+};
 
 /** What {@link TimeGRU.backward} returns. */
 export interface TimeGRUGradients {

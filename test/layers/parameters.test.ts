@@ -1,6 +1,6 @@
 /** How layers start, and a model that is put together from all of them. */
 import test from 'ava';
-import { RNN, type Tensor, TimeAffine, TimeEmbedding, TimeRNN, TimeSoftmaxWithLoss } from 'timernn/layers';
+import { RNN, Tensor, TimeAffine, TimeEmbedding, TimeGRU, TimeRNN, TimeSoftmaxWithLoss } from 'timernn/layers';
 import { bits } from '../helpers/compare.js';
 
 const all = (layer: { params: object }) =>
@@ -78,4 +78,24 @@ test('a model of the four layers learns a sequence by hand-written SGD', (t) => 
   }
   t.true(losses[0]! > 1.4);
   t.true(losses.at(-1)! < 0.1, `the loss fell to ${losses.at(-1)} only`);
+});
+
+test('parameters and gradients are walked by name, across kinds of layers, without casts', (t) => {
+  const xs = Tensor.zeros([1, 2, 3]);
+  const layers = [
+    new TimeRNN({ inputSize: 3, hiddenSize: 3 }),
+    new TimeGRU({ inputSize: 3, hiddenSize: 3, resetAfter: false }),
+    new TimeGRU({ inputSize: 3, hiddenSize: 3 }),
+    new TimeAffine({ inputSize: 3, outputSize: 3 }),
+  ];
+  const seen: string[] = [];
+  for (const layer of layers) {
+    layer.backward(layer.forward(xs));
+    for (const [name, { data }] of Object.entries(layer.params)) {
+      const gradient: Tensor | undefined = layer.grads[name];
+      t.is(gradient?.data.length, data.length, name);
+      seen.push(name);
+    }
+  }
+  t.is(seen.join(' '), 'Wx Wh b Wx Wh b Wx Wh b bn W b');
 });
