@@ -69,7 +69,8 @@ export function block(text: string, columns: number, margin: string): string[] {
   return lines.map((line) => margin + line);
 }
 
-const CLEAR_LINE = '\r\u001b[K';
+/** Back to the start of the line, and erases it. */
+export const CLEAR_LINE = '\r\u001b[K';
 
 /**
  * For people. On a terminal one line is rewritten in place. Elsewhere the first line comes after a few seconds, and the

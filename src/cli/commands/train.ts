@@ -12,7 +12,7 @@ import { UsageError } from '../failures.js';
 import { type Interrupts, listenForInterrupts } from '../interrupt.js';
 import { choiceOption, integerOption, numberOption, shareOption } from '../options.js';
 import { abilities, whenPipeBreaks } from '../output.js';
-import { both, JsonReporter, type Reporter, TextReporter } from '../reporters.js';
+import { both, CLEAR_LINE, JsonReporter, type Reporter, TextReporter } from '../reporters.js';
 import { checkDestinations, type ReportRequest, runTraining } from '../training.js';
 import { goOnCommand } from './train-go-on.js';
 
@@ -122,8 +122,10 @@ function makeReporter(flags: TrainFlags): Reporter {
 function interruptible(): Interrupts {
   const interrupts = listenForInterrupts((reason) => {
     if (reason.signalName === 'EPIPE') return;
+    // The terminal has written ^C behind the progress line: both go.
+    const start = abilities(process.stderr).live ? CLEAR_LINE : process.stderr.isTTY ? '\n' : '';
     process.stderr.write(
-      `\n${reason.signalName}: stopping at the next window and saving; once more to quit at once.\n`,
+      `${start}${reason.signalName}: stopping at the next window and saving; once more to quit at once.\n`,
     );
   });
   // A reader that has gone must not cost the model: end as by a signal.
