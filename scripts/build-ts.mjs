@@ -9,7 +9,18 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+/** npm runs this for `npm pack` too, in a clone where nothing may have been installed yet. */
+function findCompiler() {
+  try {
+    return createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  } catch {
+    console.error(
+      'TypeScript is not installed: run `npm ci` in this folder first (npm pack compiles src/ into dist/).',
+    );
+    process.exit(1);
+  }
+}
+const tsc = findCompiler();
 const next = join(root, 'build', 'dist-next');
 const dist = join(root, 'dist');
 
