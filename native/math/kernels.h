@@ -45,27 +45,27 @@ struct LstmStep {
   std::size_t n, H;
 };
 struct LstmStepBackward {
-  float* gates;            ///< n×4H: in as forward left them, out their gradients before the activation
-  float* dc;               ///< n×H: in the gradient that arrives at c_t from later steps, out at c_{t−1}
-  const float *dh, *dhs;   ///< n×H: the gradients at h_t from later steps and from the output
+  float* gates;             ///< n×4H: in as forward left them, out their gradients before the activation
+  float* dc;                ///< n×H: in the gradient that arrives at c_t from later steps, out at c_{t−1}
+  const float *dh, *dhs;    ///< n×H: the gradients at h_t from later steps and from the output
   const float *c, *c_prev;  ///< n×H
   std::size_t n, H;
 };
 
 /// All n rows of one GRU step; the equations stand in cells/gru.cpp. No array overlaps another.
 struct GruStep {
-  float* gates;         ///< n×3H, r z n: in before their activation, out activated
-  float* product;       ///< n×3H: in h_{t−1}·Wh, out its n third with bn added; reset before: n×H, out r ⊙ h_{t−1}
+  float* gates;  ///< n×3H, r z n: in before their activation, out activated
+  float* product;  ///< n×3H: in h_{t−1}·Wh, out its n third with bn added; reset before: n×H, out r ⊙ h_{t−1}
   float* h;             ///< n×H, overwritten
   const float* h_prev;  ///< n×H
   const float* bn;      ///< H; reset after only
   std::size_t n, H;
 };
 struct GruStepBackward {
-  float* gates;    ///< n×3H: in as forward left them, out their gradients before the activation
+  float* gates;  ///< n×3H: in as forward left them, out their gradients before the activation
   float* product;  ///< n×3H: in as forward left it, out the gradient at h_{t−1}·Wh; reset before: n×H, in the
                    ///< gradient at r ⊙ h_{t−1}
-  float* dh;       ///< n×H: in the gradient at h_t from later steps, out at h_{t−1} but for what comes through Wh
+  float* dh;  ///< n×H: in the gradient at h_t from later steps, out at h_{t−1} but for what comes through Wh
   const float* dhs;     ///< n×H: the gradient at h_t from the output
   const float* h_prev;  ///< n×H
   std::size_t n, H;
