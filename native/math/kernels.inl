@@ -39,7 +39,8 @@ inline Vf load(const float* p) {
 inline void store(float* p, Vf v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
-// x − 0 is x for every x (0 + x is not, for −0): one broadcast from memory, where a sum would be an addition more.
+// x − 0 is x for every x (0 + x is not, for −0): one broadcast from memory, where a sum would be an addition
+// more.
 inline Vf splat(float x) {
   return x - Vf{};
 }
@@ -78,28 +79,43 @@ inline Vf from_bits(Vi i) {
   return v;
 }
 
-// exp(x) = 2^k · exp(r), k = round(x / ln 2), |r| ≤ ln(2)/2. A NaN stays a NaN: the clamps keep their second
-// argument where the comparison fails.
-inline Vf vexp(Vf x) {
-  x = x < splat(-87.33f) ? splat(-87.33f) : x;
-  x = x > splat(88.37f) ? splat(88.37f) : x;
-  const Vf magic =
-      splat(12582912.0f);  // 1.5 · 2^23: adding it rounds to an integer held in the low mantissa bits
-  const Vf shifted = x * 1.44269504088896341f + magic;
-  const Vf k = shifted - magic;
-  Vf r = x - k * 0.693359375f;
-  r = r - k * -2.12194440e-4f;
+// exp(r) for |r| ≤ ln(2)/2.
+inline Vf vexp_reduced(Vf r) {
   Vf p = splat(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
+  return p * (r * r) + r + 1.0f;
+}
+
+// x − k · ln 2, with ln 2 in two parts so that the first product is exact.
+inline Vf less_multiples_of_ln2(Vf x, Vf k) {
+  return x - k * 0.693359375f - k * -2.12194440e-4f;
+}
+
+// exp(x) = 2^k · exp(r), k = round(x / ln 2), r = x − k · ln 2. A NaN stays a NaN: the clamps keep their
+// second argument where the comparison fails.
+#if defined(__AVX512F__)
+inline Vf vexp(Vf x) {
+  x = _mm512_min_ps(splat(88.37f), _mm512_max_ps(splat(-87.33f), x));
+  const Vf k = _mm512_roundscale_ps(x * 1.44269504088896341f, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return _mm512_scalef_ps(vexp_reduced(less_multiples_of_ln2(x, k)), k);
+}
+#else
+inline Vf vexp(Vf x) {
+  x = x < splat(-87.33f) ? splat(-87.33f) : x;
+  x = x > splat(88.37f) ? splat(88.37f) : x;
+  const Vf magic =
+      splat(12582912.0f);  // 1.5 · 2^23: adding it rounds to an integer held in the low mantissa bits
+  const Vf shifted = x * 1.44269504088896341f + magic;
+  const Vf p = vexp_reduced(less_multiples_of_ln2(x, shifted - magic));
   // 2^k is built as a float and multiplied, not added to the exponent of p, so that a NaN stays one whatever
   // its payload. (The low nine bits of magic are zero.)
   return p * from_bits(reinterpret_cast<Vi>((reinterpret_cast<Vu>(shifted) << 23) + 0x3f800000u));
 }
+#endif
 
 // |x| < 0.625: odd polynomial. Above: 1 − 2 / (exp(2|x|) + 1), with the sign put back. A NaN takes the
 // polynomial.
@@ -142,9 +158,8 @@ void tanh_backward(float* dt, const float* dh, const float* h, std::size_t n) {
   for (; i < n; ++i) dt[i] = (dt[i] + dh[i]) * (1.0f - h[i] * h[i]);
 }
 
-#include "gates.inl"
-
 #include "../gemm/panel.inl"
+#include "gates.inl"
 
 void add(float* y, const float* x, std::size_t n) {
   std::size_t i = 0;
