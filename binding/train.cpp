@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "args.h"
+#include "gemm/packed.h"
 #include "train/runner.h"
 
 namespace timernn::binding {
@@ -34,7 +35,7 @@ void check_length(const Napi::Value& value, const char* name, std::size_t least)
 Napi::Object snapshot(const Napi::Object& run) {
   Napi::Object out = Napi::Object::New(run.Env());
   for (const char* name : {"spec", "offsets", "params", "tokens", "streamStarts", "streamSteps", "window",
-                           "control", "scratch", "grads", "states", "shardRows"}) {
+                           "control", "scratch", "packed", "grads", "states", "shardRows"}) {
     out.Set(name, run.Get(name));
   }
   for (const char* name : {"grads", "states", "shardRows"}) {
@@ -82,6 +83,11 @@ RunPlan plan(const Napi::Object& o) {
   out.stream_steps = size(o.Get("streamSteps"), "streamSteps", 1);
   out.window = size(o.Get("window"), "window", 1);
   out.control = ints(o.Get("control"), "control", Control::kWords).data;
+  const Napi::Value packed = o.Get("packed");
+  if (!packed.IsUndefined()) {
+    out.packed_head =
+        floats(packed, "packed", packed_head_floats(out.spec.output_size(), out.spec.vocabulary, true)).data;
+  }
   out.scratch = doubles(o.Get("scratch"), "scratch", Runner::scratch_doubles(params.length, shards)).data;
   return out;
 }
@@ -160,6 +166,16 @@ Napi::Value scratch_doubles(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
+// 0 where this CPU or TIMERNN_GEMM takes the path that packs nothing.
+Napi::Value packed_floats_call(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const ModelSpec model = spec(info[0]);
+    const std::size_t floats =
+        gemm_path() == GemmPath::packed ? packed_head_floats(model.output_size(), model.vocabulary, true) : 0;
+    return Napi::Number::New(info.Env(), static_cast<double>(floats));
+  });
+}
+
 Napi::Value poison(const Napi::CallbackInfo& info) {
   control(info[0]).poison();
   return info.Env().Undefined();
@@ -179,6 +195,7 @@ void register_train(Napi::Env env, Napi::Object exports) {
   exports.Set("Runner", RunnerWrap::define(env));
   exports.Set("controlInts", Napi::Function::New(env, control_ints, "controlInts"));
   exports.Set("scratchDoubles", Napi::Function::New(env, scratch_doubles, "scratchDoubles"));
+  exports.Set("packedFloats", Napi::Function::New(env, packed_floats_call, "packedFloats"));
   exports.Set("poison", Napi::Function::New(env, poison, "poison"));
   exports.Set("cancel", Napi::Function::New(env, cancel, "cancel"));
   exports.Set("resetControl", Napi::Function::New(env, reset_control, "resetControl"));

@@ -92,6 +92,8 @@ export interface NativeRun {
   window: number;
   /** Barrier, poison and cancel words: see native/train/control.h; `controlInts()` says how many. */
   control: Int32Array;
+  /** The output layer as the kernels read it, packed anew each window and shared; `packedFloats(spec)` long, or left out. */
+  packed?: Float32Array;
   /** Shard losses, norm partials; `scratchDoubles(paramsLength, shards)` says how many. */
   scratch: Float64Array;
 }
@@ -183,6 +185,8 @@ export interface Binding {
 
   controlInts(): number;
   scratchDoubles(paramsLength: number, shards: number): number;
+  /** Floats of `NativeRun.packed`; 0 where nothing is packed. */
+  packedFloats(spec: NativeSpec): number;
   /** Makes every rank leave its barrier with an error; wakes sleepers. Callable from any thread. */
   poison(control: Int32Array): void;
   /** Asks all ranks to stop at the same window edge. */

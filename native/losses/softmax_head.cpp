@@ -11,12 +11,13 @@
 namespace timernn {
 
 namespace {
-// BLAS packs W at every call, so its blocks are large (8 MB). Ours are packed once a window: 3 MB of logits
-// leave L3 to the weights, and give the gradient of W a sum long enough to pay for loading and storing it.
+// BLAS packs W at every call, so its blocks are large (8 MB). Ours are packed once a window: up to 7 MB of
+// logits leave L3 to the weights, and give the gradient of W a sum long enough to pay for loading and storing
+// it.
 std::size_t choose_rows(const HeadDims& d, bool packed) {
   if (!packed)
     return std::min(d.M, std::max<std::size_t>(64, (std::size_t{8} << 20) / (d.V * sizeof(float))));
-  const std::size_t tile = kernels().tile, fit = (std::size_t{2} << 20) / (d.V * sizeof(float)) / tile * tile;
+  const std::size_t tile = kernels().tile, fit = (std::size_t{7} << 20) / (d.V * sizeof(float)) / tile * tile;
   return std::min(d.M, std::clamp(fit, 2 * tile, 24 * tile));
 }
 // Rows of Wᵀ multiplied at a time, so that they serve all tiles of the block from L1.
@@ -29,14 +30,39 @@ std::size_t tile_height(std::size_t n) {
 }
 }  // namespace
 
-SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable)
+std::size_t packed_head_floats(std::size_t H, std::size_t V, bool turned) {
+  return packed_floats(H + 1, V) + (turned ? packed_floats(V, H) : 0);
+}
+
+void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, std::size_t parts) {
+  const std::size_t panel = kernels().panel, panels = (w.V + panel - 1) / panel, rows = w.H + 1;
+  const std::size_t begin = panels * part / parts * panel;
+  const std::size_t end = std::min(w.V, panels * (part + 1) / parts * panel);
+  if (begin >= end) return;
+  pack({out + begin * rows, w.W + begin, w.H, end - begin, w.V, false, rows});
+  for (std::size_t v = begin; v < end; v += panel) {
+    const std::size_t width = std::min(panel, end - v);
+    float* bias = out + v * rows + w.H * panel;
+    std::memcpy(bias, w.b + v, width * sizeof(float));
+    std::memset(bias + width, 0, (panel - width) * sizeof(float));
+  }
+  if (!turned) return;
+  float* out_turned = out + packed_floats(rows, w.V);
+  for (std::size_t h = 0; h < w.H; h += panel) {
+    kernels().pack_turned(out_turned + h * w.V + begin * panel, w.W + h * w.V + begin, w.V, end - begin,
+                          std::min(panel, w.H - h));
+  }
+}
+
+SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable, const float* packed)
     : dims_(most), packed_path_(gemm_path() == GemmPath::packed && most.M > 1) {
   rows_ = choose_rows(most, packed_path_);
   logits_ = Buffer(rows_ * packed_floats(1, most.V));
   if (!packed_path_) return;
   const std::size_t panel = kernels().panel;
-  weights_ = Buffer(packed_floats(most.H + 1, most.V));
-  if (trainable) weights_turned_ = Buffer(packed_floats(most.V, most.H));
+  if (packed == nullptr) own_weights_ = Buffer(packed_head_floats(most.H, most.V, trainable));
+  weights_ = packed != nullptr ? packed : own_weights_.data();
+  weights_turned_ = weights_ + packed_floats(most.H + 1, most.V);
   row_tiles_ = Buffer((rows_ + kernels().tile) * (most.H + 1));
   if (trainable) column_tiles_ = Buffer(rows_ * (most.H + kernels().tile));
   inverse_ = Buffer(rows_);
@@ -44,8 +70,8 @@ SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable)
 }
 
 std::size_t SoftmaxHead::workspace_floats() const {
-  return logits_.size() + weights_.size() + weights_turned_.size() + row_tiles_.size() +
-         column_tiles_.size() + inverse_.size() + scratch_.size();
+  return logits_.size() + own_weights_.size() + row_tiles_.size() + column_tiles_.size() + inverse_.size() +
+         scratch_.size();
 }
 
 double SoftmaxHead::forward(const HeadInput& in) {
@@ -78,18 +104,6 @@ double SoftmaxHead::blas(const HeadInput& in, const HeadGrads* g) {
   return loss;
 }
 
-void SoftmaxHead::pack_weights(const HeadInput& in, bool gradient) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
-  pack({weights_.data(), in.W, H, V, V, false, H + 1});
-  float* row = weights_.data() + H * panel;
-  for (std::size_t v = 0; v < V; v += panel, row += (H + 1) * panel) {
-    const std::size_t width = std::min(panel, V - v);
-    std::memcpy(row, in.b + v, width * sizeof(float));
-    std::memset(row + width, 0, (panel - width) * sizeof(float));
-  }
-  if (gradient) pack({weights_turned_.data(), in.W, V, H, V, true});
-}
-
 // Rows of h side by side, tile after tile, with a one below them that multiplies the bias: the product reads
 // one stream instead of one a row.
 void SoftmaxHead::row_tiles(const float* hs, std::size_t rows, std::size_t height) {
@@ -108,7 +122,7 @@ double SoftmaxHead::packed_logits(const HeadInput& in, std::size_t first, std::s
   const std::size_t V = dims_.V, panel = kernels().panel, k = dims_.H + 1, height = tile_height(rows);
   row_tiles(in.hs + first * dims_.H, rows, height);
   for (std::size_t v = 0; v < V; v += panel) {
-    const float *w = weights_.data() + v * k, *next = v + panel < V ? w + k * panel : nullptr;
+    const float *w = weights_ + v * k, *next = v + panel < V ? w + k * panel : nullptr;
     for (std::size_t r = 0; r < rows; r += height) {
       // Whole panels are stored, the padded columns too: the softmax skips them.
       kernels().gemm_panel({logits_.data() + v * rows + r * panel, panel, row_tiles_.data() + r * k, 1,
@@ -154,9 +168,9 @@ void SoftmaxHead::hidden_gradients(const HeadGrads& g, std::size_t first, std::s
   for (std::size_t v = 0; v < V; v += chunk) {
     const std::size_t k = std::min(chunk, V - v);
     for (std::size_t h = 0; h < H; h += panel) {
-      const float* w = weights_turned_.data() + h * V + v * panel;
+      const float* w = weights_turned_ + h * V + v * panel;
       const float* next = h + panel < H   ? w + V * panel
-                          : v + chunk < V ? weights_turned_.data() + (v + chunk) * panel
+                          : v + chunk < V ? weights_turned_ + (v + chunk) * panel
                                           : nullptr;
       kernels().gemm_panel({dhs + h, H, logits_.data() + v * rows, panel, 1, rows * panel, w, rows,
                             std::min(panel, H - h), k, v != 0, false, next});
@@ -168,7 +182,9 @@ void SoftmaxHead::hidden_gradients(const HeadGrads& g, std::size_t first, std::s
 }
 
 double SoftmaxHead::packed(const HeadInput& in, const HeadGrads* grads) {
-  pack_weights(in, grads != nullptr);
+  if (own_weights_.size() > 0) {
+    pack_head(own_weights_.data(), {in.W, in.b, dims_.H, dims_.V}, grads != nullptr, 0, 1);
+  }
   double loss = 0.0;
   for (std::size_t first = 0; first < in.M; first += rows_) {
     const std::size_t rows = std::min(rows_, in.M - first);

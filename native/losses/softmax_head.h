@@ -29,10 +29,23 @@ struct HeadGrads {
   float scale;           ///< factor on every gradient, 1 / tokens for the mean
 };
 
+/// The output layer's weights.
+struct HeadWeights {
+  const float *W, *b;  ///< H×V, V
+  std::size_t H, V;
+};
+
+/// Floats of the packed weights: W with b as an extra row, and Wᵀ where `turned`.
+std::size_t packed_head_floats(std::size_t H, std::size_t V, bool turned);
+/// Packs the part-th of `parts` ranges of columns, so that workers can share the packing and its result.
+void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, std::size_t parts);
+
 class SoftmaxHead {
  public:
   SoftmaxHead() = default;
-  SoftmaxHead(const HeadDims& most, bool trainable);
+  /// @param packed  weights that the caller packs before each call (packed_head_floats, turned); null: the
+  /// head does it
+  SoftmaxHead(const HeadDims& most, bool trainable, const float* packed = nullptr);
 
   /// Sum of the negative log-likelihoods in nats.
   double forward(const HeadInput& in);
@@ -49,15 +62,15 @@ class SoftmaxHead {
   void column_tiles(const float* hs, std::size_t rows, std::size_t height);
   void weight_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
   void hidden_gradients(const HeadGrads& grads, std::size_t first, std::size_t rows);
-  void pack_weights(const HeadInput& in, bool gradient);
 
   HeadDims dims_{};
   std::size_t rows_ = 0;  ///< rows of a block
   bool packed_path_ = false;
-  Buffer logits_;                    ///< a block
-  Buffer weights_, weights_turned_;  ///< packed W with b as an extra row; packed Wᵀ
-  Buffer row_tiles_;                 ///< h of a block, and ones, in tiles of a few rows
-  Buffer column_tiles_;              ///< h · factor, in tiles of a few columns
+  Buffer logits_;                                               ///< a block
+  Buffer own_weights_;                                          ///< packed here, where nobody else packs
+  const float *weights_ = nullptr, *weights_turned_ = nullptr;  ///< W with b as an extra row, and Wᵀ, packed
+  Buffer row_tiles_;     ///< h of a block, and ones, in tiles of a few rows
+  Buffer column_tiles_;  ///< h · factor, in tiles of a few columns
   Buffer inverse_, scratch_;
 };
 

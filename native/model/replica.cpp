@@ -12,7 +12,7 @@
 namespace timernn {
 
 Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
-                 bool trainable)
+                 bool trainable, const float* packed_head)
     : spec_(std::move(spec)),
       offsets_(std::move(offsets)),
       rows_(rows),
@@ -43,7 +43,7 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
   grads_.resize(offsets_.size());
   embedded_ = Buffer(steps * spec_.embedding);
   scratch_ = Buffer(scratch);
-  head_ = SoftmaxHead({steps, spec_.output_size(), spec_.vocabulary}, trainable);
+  head_ = SoftmaxHead({steps, spec_.output_size(), spec_.vocabulary}, trainable, packed_head);
   if (!trainable) return;
   dstate_ = Buffer(dstate);
   da_ = Buffer(steps * widest);

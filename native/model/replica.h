@@ -24,8 +24,10 @@ struct WindowInput {
 class Replica {
  public:
   /// @param rows, window  the most rows and steps of any call
+  /// @param packed_head  the output layer's weights as the caller packs them before each call; null: packed
+  /// here
   Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
-          bool trainable);
+          bool trainable, const float* packed_head = nullptr);
 
   /// Forward, loss and truncated backward. `grads` (an arena laid out like params) is overwritten, `state`
   /// carried.

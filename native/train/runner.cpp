@@ -28,7 +28,7 @@ Runner::Runner(RunPlan plan)
     : plan_(std::move(plan)),
       streams_(std::accumulate(plan_.shard_rows.begin(), plan_.shard_rows.end(), std::size_t{0})),
       replica_(plan_.spec, plan_.offsets, *std::max_element(plan_.shard_rows.begin(), plan_.shard_rows.end()),
-               std::min(plan_.window, plan_.stream_steps), true),
+               std::min(plan_.window, plan_.stream_steps), true, plan_.packed_head),
       control_(plan_.control) {
   std::size_t first = 0;
   for (std::size_t rows : plan_.shard_rows) {
@@ -39,6 +39,17 @@ Runner::Runner(RunPlan plan)
 
 std::size_t Runner::scratch_doubles(std::size_t params_length, std::size_t shards) {
   return shards + reduce_chunks(params_length);
+}
+
+// Every rank packs its share of the output layer, and all read the whole: half the work for two, and one copy
+// in cache.
+void Runner::pack_weights(const RoundCall& call) {
+  if (plan_.packed_head == nullptr) return;
+  const std::size_t w = plan_.offsets.size() - 2;
+  pack_head(plan_.packed_head,
+            {plan_.params + plan_.offsets[w], plan_.params + plan_.offsets[w + 1], plan_.spec.output_size(),
+             plan_.spec.vocabulary},
+            true, call.rank, call.workers);
 }
 
 void Runner::compute_shards(const RoundCall& call, std::size_t window, std::size_t steps) {
@@ -70,6 +81,10 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
   const auto workers = static_cast<std::int32_t>(call.workers);
   const std::size_t steps = std::min(plan_.window, plan_.stream_steps - window * plan_.window);
   auto mark = Clock::now();
+  pack_weights(call);
+  lap(mark, result.seconds.window);
+  if (plan_.packed_head != nullptr) control_.barrier(workers);
+  lap(mark, result.seconds.wait);
   compute_shards(call, window, steps);
   lap(mark, result.seconds.window);
   control_.barrier(workers);

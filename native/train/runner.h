@@ -1,7 +1,7 @@
 // A round: windows [from, to) in lockstep over all ranks of a run, without coming back to JavaScript.
 //
-//   per window:  gradients of my shards │ barrier │ reduce my range, square it │ barrier │ clip, update my
-//   range │ barrier
+//   per window:  pack my share of the output layer │ barrier │ gradients of my shards │ barrier │ reduce my
+//   range, square it │ barrier │ clip, update my range │ barrier
 //
 // Refuses to do: choosing windows, learning rates or shards; those come with the call and the plan.
 #pragma once
@@ -28,7 +28,8 @@ struct RunPlan {
   const std::uint32_t* stream_starts;  ///< one a stream
   std::size_t stream_steps, window;
   std::int32_t* control;
-  double* scratch;  ///< scratch_doubles(): a loss a shard, then a square a chunk
+  double* scratch;               ///< scratch_doubles(): a loss a shard, then a square a chunk
+  float* packed_head = nullptr;  ///< packed_head_floats(), shared by all ranks; null: each packs for itself
 };
 
 struct RoundCall {
@@ -61,6 +62,7 @@ class Runner {
 
  private:
   void check(const RoundCall& call) const;
+  void pack_weights(const RoundCall& call);
   void compute_shards(const RoundCall& call, std::size_t window, std::size_t steps);
   void reduce(const RoundCall& call);
   void update(const RoundCall& call, double norm);

@@ -42,7 +42,9 @@ export function planRun(
   expectRoom(shardRows.length * layout.length + native.stateSize(spec, options.streams), 'gradients of all shards');
   const starts = sharedWords(Uint32Array, plan.starts.byteLength);
   starts.set(plan.starts);
+  const packed = native.packedFloats(spec);
   return {
+    ...(packed > 0 && { packed: allocateFloats(packed) }),
     spec,
     params,
     offsets: layout.offsets,

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "gemm/packed.h"
 #include "helpers.h"
 #include "train/runner.h"
 
@@ -20,6 +21,7 @@ struct RunOptions {
   std::vector<std::size_t> shard_rows = {3, 2, 2};
   std::string cell = "rnn";
   double learning_rate = 0.5, clip = 0.25;
+  bool shared_head = true;  ///< one packed output layer for all ranks, where products are packed
 };
 
 class Run {
@@ -41,6 +43,9 @@ class Run {
     }
     tokens = Random(6).tokens(streams * kStreamSteps + 1, kVocabulary);
     for (std::size_t i = 0; i < streams; ++i) starts.push_back(static_cast<std::uint32_t>(i * kStreamSteps));
+    if (options_.shared_head && gemm_path() == GemmPath::packed) {
+      packed = Buffer(packed_head_floats(model.spec.output_size(), kVocabulary, true));
+    }
     scratch.resize(Runner::scratch_doubles(model.length, options_.shard_rows.size()));
   }
 
@@ -74,11 +79,13 @@ class Run {
               tokens.data(), tokens.size(), starts.data(), kStreamSteps, kWindow, words, scratch.data()};
     for (auto& g : grads) p.grads.push_back(g.data());
     for (auto& s : states) p.states.push_back(s.data());
+    if (packed.size() > 0) p.packed_head = packed.data();
     return p;
   }
 
   RunOptions options_;
   std::vector<double> scratch;
+  Buffer packed;
   alignas(64) std::int32_t words[Control::kWords] = {};
 };
 

@@ -50,6 +50,12 @@ TEST("more ranks than shards and chunks: the idle ones change nothing") {
   for (const Outcome& outcome : many.go(8, 0, 10)) check_same(alone, many, one, outcome);
 }
 
+TEST("the output layer packed by all ranks together, or by each for itself: the same bits") {
+  Run shared, own({{3, 2, 2}, "rnn", 0.5, 0.25, false});
+  const Outcome one = shared.go(3, 0, 10)[0];
+  check_same(shared, own, one, own.go(2, 0, 10)[0]);
+}
+
 TEST("rounds join: [0, 20), [20, 50) by other numbers of ranks are one run") {
   Run whole, parts;
   whole.go(2, 0, Run::kWindows);
