@@ -55,7 +55,7 @@ test('a thread that ends before its task comes lets the other ranks out of their
   t.deepEqual(await left, ['ERR_TIMERNN_WORKER']);
 });
 
-// Linux can take address space away from a process before it starts.
+// Skipped elsewhere: only Linux can take address space away from a process before it starts.
 const onLinux = process.platform === 'linux' ? test : test.skip;
 onLinux('memory that runs out in a constructor is an error, not the end of the process', (t) => {
   const layers = fileURLToPath(new URL('../../../dist/layers/index.js', import.meta.url));

@@ -121,7 +121,7 @@ test('the order is write, sync, close, rename, sync of the folder', async (t) =>
   t.deepEqual(calls, expected);
 });
 
-const withDevFull = existsSync('/dev/full') ? test : test.skip; // Linux has it, macOS does not
+const withDevFull = existsSync('/dev/full') ? test : test.skip; // skipped where there is none, as on macOS
 withDevFull('a full disk, as /dev/full reports it: the old file stays, the temporary one goes', async (t) => {
   const { path, expectUntouched } = await withOldFile(t);
   const fs = failing({
