@@ -7,6 +7,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   timernn::blas_single_thread();
   timernn::binding::register_system(env, exports);
   timernn::binding::register_layers(env, exports);
+  timernn::binding::register_layer_replica(env, exports);
   timernn::binding::register_model(env, exports);
   timernn::binding::register_train(env, exports);
   return exports;

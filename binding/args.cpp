@@ -149,6 +149,34 @@ std::size_t arena_floats(const std::vector<std::size_t>& at, const ModelSpec& mo
   return end;
 }
 
+CellDims window_dims(const Napi::Value& value) {
+  if (!value.IsObject()) fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected dims to be an object");
+  const Napi::Object o = value.As<Napi::Object>();
+  const CellDims d{size(o.Get("T"), "T", 1), size(o.Get("N"), "N", 1), size(o.Get("D"), "D", 1),
+                   size(o.Get("H"), "H", 1)};
+  // BLAS counts rows with an int.
+  if (d.n * d.T > 0x3fffffff) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         "Expected N times T to be below 2^30, got " + std::to_string(d.n * d.T));
+  }
+  return d;
+}
+
+// An array of Float32Arrays, one for each tensor of the cell, in table order.
+std::vector<float*> tensors(const Napi::Value& value, const char* name,
+                            const std::vector<TensorInfo>& table) {
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != table.size()) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         std::string("Expected ") + name + " to be an array of " + std::to_string(table.size()) + " arrays");
+  }
+  std::vector<float*> out;
+  for (std::uint32_t i = 0; i < table.size(); ++i) {
+    const std::string each = std::string(name) + "." + table[i].name;
+    out.push_back(floats(value.As<Napi::Array>().Get(i), each.c_str(), table[i].length()).data);
+  }
+  return out;
+}
+
 PromiseWork::PromiseWork(Napi::Env env, std::function<void()> work, Finish finish,
                          std::vector<Napi::Value> keep, std::function<void()> always)
     : Napi::AsyncWorker(env, "timernn"),

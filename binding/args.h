@@ -60,6 +60,10 @@ std::string text(const Napi::Value& value, const char* name);
 
 /// A cell by its name in the registry.
 const Cell& cell(const Napi::Value& name);
+/// { T, N, D, H } of a layer.
+CellDims window_dims(const Napi::Value& value);
+/// An array of Float32Arrays, one for each tensor of the table.
+std::vector<float*> tensors(const Napi::Value& value, const char* name, const std::vector<TensorInfo>& table);
 /// A tensor table as an array of { name, shape }.
 Napi::Array tensor_list(Napi::Env env, const std::vector<TensorInfo>& table);
 ModelSpec spec(const Napi::Value& value);
@@ -95,6 +99,7 @@ Napi::Value run_async(Napi::Env env, std::function<void()> work, PromiseWork::Fi
 
 void register_system(Napi::Env env, Napi::Object exports);
 void register_layers(Napi::Env env, Napi::Object exports);
+void register_layer_replica(Napi::Env env, Napi::Object exports);
 void register_model(Napi::Env env, Napi::Object exports);
 void register_train(Napi::Env env, Napi::Object exports);
 

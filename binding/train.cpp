@@ -1,8 +1,9 @@
 // Rounds: the runner of a worker thread, and the control block's words for the main thread.
+#include <algorithm>
 #include <memory>
 
 #include "args.h"
-#include "gemm/packed.h"
+#include "model/packed_model.h"
 #include "train/runner.h"
 
 namespace timernn::binding {
@@ -35,10 +36,10 @@ void check_length(const Napi::Value& value, const char* name, std::size_t least)
 Napi::Object snapshot(const Napi::Object& run) {
   Napi::Object out = Napi::Object::New(run.Env());
   for (const char* name : {"spec", "offsets", "params", "tokens", "streamStarts", "streamSteps", "window",
-                           "control", "scratch", "packed", "grads", "states", "shardRows"}) {
+                           "control", "scratch", "packed", "grads", "states", "touched", "shardRows"}) {
     out.Set(name, run.Get(name));
   }
-  for (const char* name : {"grads", "states", "shardRows"}) {
+  for (const char* name : {"grads", "states", "touched", "shardRows"}) {
     const Napi::Value value = out.Get(name);
     if (!value.IsArray()) continue;
     const auto list = value.As<Napi::Array>();
@@ -46,6 +47,28 @@ Napi::Object snapshot(const Napi::Object& run) {
     Napi::Array copy = Napi::Array::New(run.Env());
     for (std::uint32_t i = 0; i < count; ++i) copy.Set(i, list.Get(i));
     out.Set(name, copy);
+  }
+  return out;
+}
+
+// Rows outside the table would be addresses outside the gradients, so what the lists hold is checked too.
+std::vector<std::uint32_t*> touched(const Napi::Value& value, const RunPlan& plan) {
+  const std::size_t shards = plan.shard_rows.size();
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != shards) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         "Expected touched to be an array of " + std::to_string(shards));
+  }
+  std::vector<std::uint32_t*> out;
+  for (std::uint32_t s = 0; s < shards; ++s) {
+    const std::size_t words = Runner::touched_words(plan.spec, plan.shard_rows[s], plan.window);
+    std::uint32_t* list = uints(value.As<Napi::Array>().Get(s), "touched[]", words).data;
+    const TouchedRows rows{list};
+    if (rows.count() >= words || std::any_of(rows.begin(), rows.end(), [&](std::uint32_t row) {
+          return row >= plan.spec.vocabulary;
+        })) {
+      fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected touched[] to list rows of the embedding");
+    }
+    out.push_back(list);
   }
   return out;
 }
@@ -76,17 +99,17 @@ RunPlan plan(const Napi::Object& o) {
     floats(o.Get("grads").As<Napi::Array>().Get(s), "grads[]", params.length);
     floats(o.Get("states").As<Napi::Array>().Get(s), "states[]", state_floats(out.spec, out.shard_rows[s]));
   }
+  out.window = size(o.Get("window"), "window", 1);
+  out.touched = touched(o.Get("touched"), out);
   const auto tokens = uints(o.Get("tokens"), "tokens");
   out.tokens = tokens.data;
   out.length = tokens.length;
   out.stream_starts = uints(o.Get("streamStarts"), "streamStarts", streams).data;
   out.stream_steps = size(o.Get("streamSteps"), "streamSteps", 1);
-  out.window = size(o.Get("window"), "window", 1);
   out.control = ints(o.Get("control"), "control", Control::kWords).data;
   const Napi::Value packed = o.Get("packed");
   if (!packed.IsUndefined()) {
-    out.packed_head =
-        floats(packed, "packed", packed_head_floats(out.spec.output_size(), out.spec.vocabulary, true)).data;
+    out.packed = floats(packed, "packed", packed_model_floats(out.spec, true)).data;
   }
   out.scratch = doubles(o.Get("scratch"), "scratch", Runner::scratch_doubles(params.length, shards)).data;
   return out;
@@ -170,9 +193,15 @@ Napi::Value scratch_doubles(const Napi::CallbackInfo& info) {
 Napi::Value packed_floats_call(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const ModelSpec model = spec(info[0]);
-    const std::size_t floats =
-        gemm_path() == GemmPath::packed ? packed_head_floats(model.output_size(), model.vocabulary, true) : 0;
-    return Napi::Number::New(info.Env(), static_cast<double>(floats));
+    return Napi::Number::New(info.Env(), static_cast<double>(packed_model_floats(model, true)));
+  });
+}
+
+Napi::Value touched_words_call(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::size_t words =
+        Runner::touched_words(spec(info[0]), size(info[1], "rows", 1), size(info[2], "window", 1));
+    return Napi::Number::New(info.Env(), static_cast<double>(words));
   });
 }
 
@@ -196,6 +225,7 @@ void register_train(Napi::Env env, Napi::Object exports) {
   exports.Set("controlInts", Napi::Function::New(env, control_ints, "controlInts"));
   exports.Set("scratchDoubles", Napi::Function::New(env, scratch_doubles, "scratchDoubles"));
   exports.Set("packedFloats", Napi::Function::New(env, packed_floats_call, "packedFloats"));
+  exports.Set("touchedWords", Napi::Function::New(env, touched_words_call, "touchedWords"));
   exports.Set("poison", Napi::Function::New(env, poison, "poison"));
   exports.Set("cancel", Napi::Function::New(env, cancel, "cancel"));
   exports.Set("resetControl", Napi::Function::New(env, reset_control, "resetControl"));

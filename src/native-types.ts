@@ -92,7 +92,9 @@ export interface NativeRun {
   window: number;
   /** Barrier, poison and cancel words: see native/train/control.h; `controlInts()` says how many. */
   control: Int32Array;
-  /** The output layer as the kernels read it, packed anew each window and shared; `packedFloats(spec)` long, or left out. */
+  /** A list per shard of the rows of the embedding that its gradient has; `touchedWords(spec, rows, window)` long, zero at first. */
+  touched: Uint32Array[];
+  /** All weights as the kernels read them, packed anew each window and shared; `packedFloats(spec)` long, or left out. */
   packed?: Float32Array;
   /** Shard losses, norm partials; `scratchDoubles(paramsLength, shards)` says how many. */
   scratch: Float64Array;
@@ -112,6 +114,27 @@ export interface RoundCall {
 export interface NativeRunner {
   /** Runs [from, to) in lockstep with the other ranks; blocks this thread. Throws the cause if any rank failed. */
   run(call: RoundCall): RoundResult;
+}
+
+/** One recurrent layer alone, time-major (T×N×·), its workspace allocated once. Forward and backward are one call. */
+export interface NativeLayerReplica {
+  /** Floats of the packed weights; 0 where nothing is packed. */
+  readonly packedFloats: number;
+  /** Packs the part-th of `parts` shares, so that threads can divide the work and read one copy. */
+  pack(packed: Float32Array, params: readonly Float32Array[], part: number, parts: number): void;
+  /**
+   * dxs T×N×D and grads overwritten; state (states×N×H, h first) carried; xs T×N×D; dhs T×N×H, the gradient of the
+   * outputs; params in table order; packed as `pack` left it.
+   */
+  window(
+    dxs: Float32Array,
+    grads: readonly Float32Array[],
+    state: Float32Array,
+    xs: Float32Array,
+    dhs: Float32Array,
+    params: readonly Float32Array[],
+    packed: Float32Array,
+  ): void;
 }
 
 export interface NativeStepper {
@@ -185,6 +208,8 @@ export interface Binding {
 
   controlInts(): number;
   scratchDoubles(paramsLength: number, shards: number): number;
+  /** Words of `NativeRun.touched` for a shard of `rows` streams. */
+  touchedWords(spec: NativeSpec, rows: number, window: number): number;
   /** Floats of `NativeRun.packed`; 0 where nothing is packed. */
   packedFloats(spec: NativeSpec): number;
   /** Makes every rank leave its barrier with an error; wakes sleepers. Callable from any thread. */
@@ -197,6 +222,12 @@ export interface Binding {
   Replica: new (spec: NativeSpec, offsets: number[], rows: number, window: number, trainable: boolean) => NativeReplica;
   Runner: new (run: NativeRun) => NativeRunner;
   Stepper: new (spec: NativeSpec, offsets: number[]) => NativeStepper;
+
+  LayerReplica: new (cell: string, dims: WindowDims) => NativeLayerReplica;
+  /** parts[0][i] += parts[s][i] for i in [from, to), in order of s. */
+  sumRange(parts: readonly Float32Array[], from: number, to: number): void;
+  /** Between two steps of threads in lockstep: moves this one to a free core if a lower rank is on the same one. */
+  settle(control: Int32Array, rank: number, workers: number): void;
 
   // ---- the book's layers; arrays are N×T×· outside (batch first), everything synchronous, outputs overwritten ----
   /** A cell's tensor table, and how many state vectors a row has: 1 (h) or 2 (h and c). */

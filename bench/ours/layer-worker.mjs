@@ -1,9 +1,10 @@
 /** One thread of `layer.mjs`: its rows of the layer, on buffers that are allocated once. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { native } from '#src/native.js';
 import { cellCalls } from './cells.mjs';
 import { fill } from './random.mjs';
 
-const { cell, dims, params, grads, control, rank, workers } = workerData;
+const { dims, params, grads, control, cores, rank, workers } = workerData;
 const [ARRIVED, GENERATION, STOP] = [0, 16, 32]; // a cache line apart
 const SPINS = 20_000;
 
@@ -23,32 +24,27 @@ function barrier() {
 }
 
 const { N, T, D, H } = dims;
-const step = cellCalls(cell, dims, params, grads[rank], {
-  xs: fill(new Float32Array(N * T * D), 0.5, rank + 1),
-  dhs: fill(new Float32Array(N * T * H), 0.01, rank + 7),
-});
+const { pack, step } = cellCalls(
+  { ...workerData, grads: grads[rank] },
+  { xs: fill(new Float32Array(N * T * D), 0.5, rank + 1), dhs: fill(new Float32Array(N * T * H), 0.01, rank + 7) },
+);
 const from = Math.floor((rank * params.length) / workers);
 const to = Math.floor(((rank + 1) * params.length) / workers);
-
-/** The sum over the threads, in rank order, of this thread's range. */
-function reduce() {
-  const sum = grads[0];
-  for (let other = 1; other < workers; other++) {
-    const add = grads[other];
-    for (let i = from; i < to; i++) sum[i] += add[i];
-  }
-}
 
 parentPort.on('message', ({ seconds }) => {
   barrier();
   const start = performance.now();
   let [steps, waited, reduced] = [0, 0, 0];
   do {
+    native.settle(cores, rank, workers);
+    // Weights change at every training step, so bringing them into the kernels' form counts.
+    pack();
+    barrier();
     step();
     const arrived = performance.now();
     barrier();
     const met = performance.now();
-    reduce();
+    native.sumRange(grads, from, to);
     if (rank === 0) Atomics.store(control, STOP, performance.now() - start >= seconds * 1000 ? 1 : 0);
     const left = performance.now();
     barrier();

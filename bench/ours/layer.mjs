@@ -5,7 +5,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { allocateFloats } from '#src/memory/arena.js';
-import { layoutOf } from './cells.mjs';
+import { native } from '#src/native.js';
+import { layoutOf, packedFloats } from './cells.mjs';
 import { fill } from './random.mjs';
 
 /** Rows of each thread, as even as they can be. */
@@ -20,9 +21,11 @@ export async function layer({ cell, N, T, D, H }, workers) {
   const { length } = layoutOf(cell, { D, H });
   const params = fill(allocateFloats(length), H ** -0.5);
   const grads = Array.from({ length: workers }, () => allocateFloats(length));
+  const packed = allocateFloats(packedFloats(cell, { D, H }));
+  const cores = new Int32Array(new SharedArrayBuffer(native.controlInts() * 4));
   const control = new Int32Array(new SharedArrayBuffer(64 * 4));
   const threads = shares(N, workers).map((rows, rank) => {
-    const workerData = { cell, dims: { N: rows, T, D, H }, params, grads, control, rank, workers };
+    const workerData = { cell, dims: { N: rows, T, D, H }, params, packed, grads, control, cores, rank, workers };
     return new Worker(new URL('./layer-worker.mjs', import.meta.url), { workerData });
   });
   return {

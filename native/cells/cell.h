@@ -34,11 +34,19 @@ struct CellDims {
   std::size_t T, n, D, H;  ///< steps, rows (streams of the shard), input size, hidden size
 };
 
+/// One form in which a cell multiplies with a weight tensor: `columns` of its columns from `first` on, or
+/// those transposed.
+struct WeightForm {
+  std::size_t tensor, first, columns;
+  bool transposed;
+};
+
 struct CellForward {
   float* hs;                   ///< (T+1)·n×H: rows [0, n) are set to the carried h, the rest to the outputs
   float* state;                ///< in: carried state; out: state after the window (states·n×H, h first)
   const float* xs;             ///< T·n×D
   const float* const* params;  ///< the cell's tensors in table order
+  const float* const* packed;  ///< the cell's forms as packed_weights.h makes them, or null: not packed
   float* ws;                   ///< overwritten, kept until backward: ws_floats(dims)
   float* scratch;              ///< scratch_floats(dims)
   CellDims dims;
@@ -52,6 +60,7 @@ struct CellBackward {
   const float* hs;      ///< as forward left it
   const float* xs;
   const float* const* params;
+  const float* const* packed;  ///< as for forward, the transposed forms too
   float* ws;  ///< as forward left it; destroyed, so one backward a forward
   float* scratch;
   CellDims dims;
@@ -61,6 +70,8 @@ struct Cell {
   const char* name;
   std::size_t states;  ///< state vectors a row: 1 (h), 2 (h and c)
   std::vector<TensorInfo> (*tensors)(std::size_t D, std::size_t H);
+  /// What the forward pass multiplies with first, then what the way back needs besides (all transposed).
+  std::vector<WeightForm> (*forms)(std::size_t H);
   std::size_t (*ws_floats)(const CellDims&);
   std::size_t (*scratch_floats)(const CellDims&);
   void (*forward)(const CellForward&);

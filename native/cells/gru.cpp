@@ -23,7 +23,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "../gemm/gemm.h"
 #include "../math/kernels.h"
 #include "cell.h"
 #include "products.h"
@@ -46,12 +45,19 @@ std::vector<TensorInfo> tensors_after(std::size_t D, std::size_t H) {
 
 // ---- reset after ----
 
+enum Form { kInput, kRecurrent, kInputBack, kRecurrentBack };
+
+std::vector<WeightForm> forms_after(std::size_t H) {
+  return {{kWx, 0, 3 * H, false}, {kWh, 0, 3 * H, false}, {kWx, 0, 3 * H, true}, {kWh, 0, 3 * H, true}};
+}
+
 std::size_t ws_after(const CellDims& d) {
   return d.T * d.n * 6 * d.H;
 }
 std::size_t scratch_after(const CellDims& d) {
-  return std::max({StepProduct::floats(d.H, 3 * d.H), StepProduct::floats(3 * d.H, d.H),
-                   input_scratch_floats(d.D, 3 * d.H)});
+  return std::max({StepProduct::floats(d.H, 3 * d.H), 3 * d.H,
+                   weight_gradient_floats(d.T * d.n, d.D, 3 * d.H),
+                   weight_gradient_floats(d.T * d.n, d.H, 3 * d.H)});
 }
 
 void forward_after(const CellForward& f) {
@@ -59,8 +65,9 @@ void forward_after(const CellForward& f) {
   const std::size_t step = n * H;
   float *gates = f.ws, *products = f.ws + T * 3 * step;
   std::memcpy(f.hs, f.state, step * sizeof(float));
-  input_product(gates, f.xs, f.params[kWx], f.params[kB], T * n, D, 3 * H);
-  const StepProduct recurrent(f.scratch, {f.params[kWh], H, 3 * H, 3 * H}, f.dims);
+  input_product({gates, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], T * n, D, 3 * H});
+  const StepProduct recurrent(f.scratch,
+                              {f.params[kWh], packed_form(f.packed, kRecurrent), H, 3 * H, 3 * H}, f.dims);
   for (std::size_t t = 0; t < T; ++t) {
     float *a = gates + t * 3 * step, *q = products + t * 3 * step, *h = f.hs + (t + 1) * step;
     recurrent({q, 3 * H, h - step, H});
@@ -73,8 +80,7 @@ void forward_after(const CellForward& f) {
 // kernel for a third.
 void recurrent_gradients(const CellBackward& b, const float* dq) {
   const auto [T, n, D, H] = b.dims;
-  const int rows = static_cast<int>(T * n), h = static_cast<int>(H);
-  gemm({b.grads[kWh], b.hs, dq, h, 3 * h, rows, true, false});
+  weight_gradient({b.grads[kWh], b.hs, dq, T * n, H, 3 * H, 3 * H, 3 * H}, b.scratch);
   kernels().column_sums(b.scratch, dq, T * n, 3 * H, false);
   std::memcpy(b.grads[kBn], b.scratch + 2 * H, H * sizeof(float));
 }
@@ -83,14 +89,16 @@ void backward_after(const CellBackward& b) {
   const auto [T, n, D, H] = b.dims;
   const std::size_t step = n * H;
   float *gates = b.ws, *products = b.ws + T * 3 * step, *dh = b.dstate;
-  const StepProduct back(b.scratch, {b.params[kWh], 3 * H, H, 3 * H, true}, b.dims);
+  const StepProduct back(
+      b.scratch, {b.params[kWh], packed_form(b.packed, kRecurrentBack), 3 * H, H, 3 * H, true}, b.dims);
   for (std::size_t t = T; t-- > 0;) {
     float *da = gates + t * 3 * step, *dq = products + t * 3 * step;
     kernels().gru_backward({da, dq, dh, b.dhs + t * step, b.hs + t * step, n, H});
     back({dh, H, dq, 3 * H, true});
   }
   recurrent_gradients(b, products);
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 3 * H, b.scratch);
+  input_gradients({b.dxs, b.grads[kWx], b.grads[kB], gates, b.xs, b.params[kWx],
+                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, 3 * H});
 }
 
 // ---- reset before ----
@@ -99,11 +107,18 @@ std::size_t ws_before(const CellDims& d) {
   return d.T * d.n * 4 * d.H;
 }
 // Wh is multiplied in two parts, [Whr Whz] and Whn; the way back has the gradient at r ⊙ h besides.
+enum FormBefore { kInputB, kResetUpdate, kCandidate, kInputBackB, kResetUpdateBack, kCandidateBack };
+
+std::vector<WeightForm> forms_before(std::size_t H) {
+  return {{kWx, 0, 3 * H, false}, {kWh, 0, 2 * H, false}, {kWh, 2 * H, H, false},
+          {kWx, 0, 3 * H, true},  {kWh, 0, 2 * H, true},  {kWh, 2 * H, H, true}};
+}
+
 std::size_t scratch_before(const CellDims& d) {
-  const std::size_t H = d.H;
-  const std::size_t steps = std::max(StepProduct::floats(H, 2 * H), StepProduct::floats(2 * H, H)) +
-                            StepProduct::floats(H, H) + d.n * H;
-  return std::max(steps, input_scratch_floats(d.D, 3 * H));
+  const std::size_t H = d.H, rows = d.T * d.n;
+  return std::max({StepProduct::floats(H, 2 * H) + StepProduct::floats(H, H) + d.n * H,
+                   weight_gradient_floats(rows, H, 2 * H), weight_gradient_floats(rows, H, H),
+                   weight_gradient_floats(rows, d.D, 3 * H)});
 }
 
 void forward_before(const CellForward& f) {
@@ -111,10 +126,12 @@ void forward_before(const CellForward& f) {
   const std::size_t step = n * H;
   float *gates = f.ws, *resets = f.ws + T * 3 * step;
   std::memcpy(f.hs, f.state, step * sizeof(float));
-  input_product(gates, f.xs, f.params[kWx], f.params[kB], T * n, D, 3 * H);
+  input_product({gates, f.xs, f.params[kWx], packed_form(f.packed, kInputB), f.params[kB], T * n, D, 3 * H});
   const float* Wh = f.params[kWh];
-  const StepProduct reset_update(f.scratch, {Wh, H, 2 * H, 3 * H}, f.dims);
-  const StepProduct candidate(f.scratch + StepProduct::floats(H, 2 * H), {Wh + 2 * H, H, H, 3 * H}, f.dims);
+  const StepProduct reset_update(f.scratch, {Wh, packed_form(f.packed, kResetUpdate), H, 2 * H, 3 * H},
+                                 f.dims);
+  const StepProduct candidate(f.scratch + StepProduct::floats(H, 2 * H),
+                              {Wh + 2 * H, packed_form(f.packed, kCandidate), H, H, 3 * H}, f.dims);
   for (std::size_t t = 0; t < T; ++t) {
     float *a = gates + t * 3 * step, *rh = resets + t * step, *h = f.hs + (t + 1) * step;
     const GruStep s{a, rh, h, h - step, nullptr, n, H};
@@ -131,9 +148,10 @@ void backward_before(const CellBackward& b) {
   const std::size_t step = n * H;
   const float *Wh = b.params[kWh], *resets = b.ws + T * 3 * step;
   float *gates = b.ws, *dh = b.dstate, *drh = b.scratch, *weights = b.scratch + step;
-  const StepProduct reset_update(weights, {Wh, 2 * H, H, 3 * H, true}, b.dims);
-  const StepProduct candidate(weights + StepProduct::floats(2 * H, H), {Wh + 2 * H, H, H, 3 * H, true},
-                              b.dims);
+  const StepProduct reset_update(
+      weights, {Wh, packed_form(b.packed, kResetUpdateBack), 2 * H, H, 3 * H, true}, b.dims);
+  const StepProduct candidate(weights + StepProduct::floats(2 * H, H),
+                              {Wh + 2 * H, packed_form(b.packed, kCandidateBack), H, H, 3 * H, true}, b.dims);
   for (std::size_t t = T; t-- > 0;) {
     float* da = gates + t * 3 * step;
     const GruStepBackward s{da, drh, dh, b.dhs + t * step, b.hs + t * step, n, H};
@@ -142,17 +160,17 @@ void backward_before(const CellBackward& b) {
     kernels().gru_reset_backward(s);
     reset_update({dh, H, da, 3 * H, true});
   }
-  const int rows = static_cast<int>(T * n), h = static_cast<int>(H);
-  gemm({b.grads[kWh], b.hs, gates, h, 2 * h, rows, true, false, 0.0f, 0, 3 * h, 3 * h});
-  gemm({b.grads[kWh] + 2 * H, resets, gates + 2 * H, h, h, rows, true, false, 0.0f, 0, 3 * h, 3 * h});
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 3 * H, b.scratch);
+  weight_gradient({b.grads[kWh], b.hs, gates, T * n, H, 2 * H, 3 * H, 3 * H}, b.scratch);
+  weight_gradient({b.grads[kWh] + 2 * H, resets, gates + 2 * H, T * n, H, H, 3 * H, 3 * H}, b.scratch);
+  input_gradients({b.dxs, b.grads[kWx], b.grads[kB], gates, b.xs, b.params[kWx],
+                   packed_form(b.packed, kInputBackB), b.scratch, T * n, D, 3 * H});
 }
 
 }  // namespace
 
 extern const Cell gru_cell, gru_reset_before_cell;
-const Cell gru_cell = {"gru", 1, tensors_after, ws_after, scratch_after, forward_after, backward_after};
+const Cell gru_cell = {"gru", 1, tensors_after, forms_after, ws_after, scratch_after, forward_after, backward_after};
 const Cell gru_reset_before_cell = {
-    "gru-reset-before", 1, tensors_before, ws_before, scratch_before, forward_before, backward_before};
+    "gru-reset-before", 1, tensors_before, forms_before, ws_before, scratch_before, forward_before, backward_before};
 
 }  // namespace timernn

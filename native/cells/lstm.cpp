@@ -15,7 +15,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "../gemm/gemm.h"
 #include "../math/kernels.h"
 #include "cell.h"
 #include "products.h"
@@ -31,12 +30,18 @@ std::vector<TensorInfo> tensors(std::size_t D, std::size_t H) {
           {"b", {4 * H}, {InitKind::ones, 0.0f, H, 2 * H}}};
 }
 
+enum Form { kInput, kRecurrent, kInputBack, kRecurrentBack };
+
+std::vector<WeightForm> forms(std::size_t H) {
+  return {{kWx, 0, 4 * H, false}, {kWh, 0, 4 * H, false}, {kWx, 0, 4 * H, true}, {kWh, 0, 4 * H, true}};
+}
+
 std::size_t ws_floats(const CellDims& d) {
   return d.T * d.n * 4 * d.H + (d.T + 1) * d.n * d.H;
 }
 std::size_t scratch_floats(const CellDims& d) {
-  return std::max({StepProduct::floats(d.H, 4 * d.H), StepProduct::floats(4 * d.H, d.H),
-                   input_scratch_floats(d.D, 4 * d.H)});
+  return std::max({StepProduct::floats(d.H, 4 * d.H), weight_gradient_floats(d.T * d.n, d.D, 4 * d.H),
+                   weight_gradient_floats(d.T * d.n, d.H, 4 * d.H)});
 }
 
 void forward(const CellForward& f) {
@@ -45,8 +50,9 @@ void forward(const CellForward& f) {
   float *gates = f.ws, *cs = f.ws + T * 4 * step;
   std::memcpy(f.hs, f.state, bytes);
   std::memcpy(cs, f.state + step, bytes);
-  input_product(gates, f.xs, f.params[kWx], f.params[kB], T * n, D, 4 * H);
-  const StepProduct recurrent(f.scratch, {f.params[kWh], H, 4 * H, 4 * H}, f.dims);
+  input_product({gates, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], T * n, D, 4 * H});
+  const StepProduct recurrent(f.scratch,
+                              {f.params[kWh], packed_form(f.packed, kRecurrent), H, 4 * H, 4 * H}, f.dims);
   for (std::size_t t = 0; t < T; ++t) {
     float *a = gates + t * 4 * step, *h = f.hs + (t + 1) * step, *c = cs + (t + 1) * step;
     recurrent({a, 4 * H, h - step, H, true});
@@ -61,20 +67,21 @@ void backward(const CellBackward& b) {
   const std::size_t step = n * H;
   float *gates = b.ws, *dh = b.dstate, *dc = b.dstate + step;
   const float* cs = b.ws + T * 4 * step;
-  const StepProduct back(b.scratch, {b.params[kWh], 4 * H, H, 4 * H, true}, b.dims);
+  const StepProduct back(
+      b.scratch, {b.params[kWh], packed_form(b.packed, kRecurrentBack), 4 * H, H, 4 * H, true}, b.dims);
   for (std::size_t t = T; t-- > 0;) {
     float* da = gates + t * 4 * step;
     kernels().lstm_backward({da, dc, dh, b.dhs + t * step, cs + (t + 1) * step, cs + t * step, n, H});
     back({dh, H, da, 4 * H});
   }
-  const int rows = static_cast<int>(T * n), h = static_cast<int>(H);
-  gemm({b.grads[kWh], b.hs, gates, h, 4 * h, rows, true, false});
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, gates, b.xs, b.params[kWx], T * n, D, 4 * H, b.scratch);
+  weight_gradient({b.grads[kWh], b.hs, gates, T * n, H, 4 * H, 4 * H, 4 * H}, b.scratch);
+  input_gradients({b.dxs, b.grads[kWx], b.grads[kB], gates, b.xs, b.params[kWx],
+                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, 4 * H});
 }
 
 }  // namespace
 
 extern const Cell lstm_cell;
-const Cell lstm_cell = {"lstm", 2, tensors, ws_floats, scratch_floats, forward, backward};
+const Cell lstm_cell = {"lstm", 2, tensors, forms, ws_floats, scratch_floats, forward, backward};
 
 }  // namespace timernn

@@ -10,44 +10,47 @@
 
 namespace timernn {
 
-void input_product(float* z, const float* xs, const float* Wx, const float* b, std::size_t rows,
-                   std::size_t D, std::size_t G) {
-  for (std::size_t r = 0; r < rows; ++r) std::memcpy(z + r * G, b, G * sizeof(float));
-  gemm({z, xs, Wx, static_cast<int>(rows), static_cast<int>(G), static_cast<int>(D), false, false, 1.0f});
+void input_product(const InputProduct& p) {
+  if (p.packed != nullptr) {
+    gemm_packed({p.z, p.xs, p.packed, p.rows, p.G, p.D, p.G, p.D, false, false, p.b});
+    return;
+  }
+  for (std::size_t r = 0; r < p.rows; ++r) std::memcpy(p.z + r * p.G, p.b, p.G * sizeof(float));
+  gemm({p.z, p.xs, p.Wx, static_cast<int>(p.rows), static_cast<int>(p.G), static_cast<int>(p.D), false, false,
+        1.0f});
 }
 
-namespace {
-// Rows from which it pays to pack the weights for one product: turned weights are what sgemm is slowest with
-// (71 GFLOP/s against 95 at 350×2600·2600×650, packing included).
-constexpr std::size_t kRowsToPack = 64;
-}  // namespace
-
-void input_gradients(const InputGradients& out, const float* dz, const float* xs, const float* Wx,
-                     std::size_t rows, std::size_t D, std::size_t G, float* scratch) {
-  const int m = static_cast<int>(rows), d = static_cast<int>(D), g = static_cast<int>(G);
-  kernels().column_sums(out.db, dz, rows, G, false);
-  gemm({out.dWx, xs, dz, d, g, m, true, false});
-  if (out.dxs == nullptr) return;
-  if (gemm_path() == GemmPath::packed && rows >= kRowsToPack) {
-    pack({scratch, Wx, G, D, G, true});
-    gemm_packed({out.dxs, dz, scratch, rows, D, G, D, G});
+void weight_gradient(const WeightGradient& g, float* scratch) {
+  if (gemm_path() == GemmPath::packed) {
+    gemm_outer({g.dW, g.left, g.dz, g.in, g.out, g.rows, g.ldc, g.in, g.ldz}, scratch);
   } else {
-    gemm({out.dxs, dz, Wx, m, d, g, false, true});
+    gemm({g.dW, g.left, g.dz, static_cast<int>(g.in), static_cast<int>(g.out), static_cast<int>(g.rows), true,
+          false, 0.0f, 0, static_cast<int>(g.ldz), static_cast<int>(g.ldc)});
   }
 }
 
-std::size_t input_scratch_floats(std::size_t D, std::size_t G) {
-  return packed_floats(G, D);
+std::size_t weight_gradient_floats(std::size_t rows, std::size_t in, std::size_t out) {
+  return gemm_path() == GemmPath::packed ? outer_scratch_floats(in, out, rows) : 0;
+}
+
+void input_gradients(const InputGradients& g) {
+  kernels().column_sums(g.db, g.dz, g.rows, g.G, false);
+  weight_gradient({g.dWx, g.xs, g.dz, g.rows, g.D, g.G, g.G, g.G}, g.scratch);
+  if (g.dxs == nullptr) return;
+  if (g.packed_back != nullptr) {
+    gemm_packed({g.dxs, g.dz, g.packed_back, g.rows, g.D, g.G, g.D, g.G});
+  } else {
+    gemm({g.dxs, g.dz, g.Wx, static_cast<int>(g.rows), static_cast<int>(g.D), static_cast<int>(g.G), false,
+          true});
+  }
 }
 
 StepProduct::StepProduct(float* scratch, const StepWeights& w, const CellDims& dims)
     : weights_(w), scratch_(scratch), n_(dims.n), form_(Form::as_stored) {
-  if (dims.T == 1 || dims.n == 1) return;
-  if (gemm_path() == GemmPath::packed) {
+  if (dims.n == 1) return;
+  if (w.packed != nullptr) {
     form_ = Form::packed;
-    pack({scratch, w.W, w.in, w.out, w.ld, w.transposed});
-  } else if (w.transposed && w.ld == w.in) {
-    // sgemm is fastest with the weights as they are multiplied: one transposition serves all T steps.
+  } else if (w.transposed && w.ld == w.in && dims.T > 1) {
     form_ = Form::turned;
     transpose(scratch, w.W, static_cast<int>(w.out), static_cast<int>(w.in));
   }
@@ -56,7 +59,7 @@ StepProduct::StepProduct(float* scratch, const StepWeights& w, const CellDims& d
 void StepProduct::operator()(const StepRows& r) const {
   const StepWeights& w = weights_;
   if (form_ == Form::packed) {
-    gemm_packed({r.C, r.A, scratch_, n_, w.out, w.in, r.ldc, r.lda, r.accumulate, r.tanh});
+    gemm_packed({r.C, r.A, w.packed, n_, w.out, w.in, r.ldc, r.lda, r.accumulate, r.tanh});
     return;
   }
   const bool turned = form_ == Form::turned;
@@ -65,10 +68,6 @@ void StepProduct::operator()(const StepRows& r) const {
         static_cast<int>(r.lda), static_cast<int>(turned ? w.out : w.ld), static_cast<int>(r.ldc)});
   if (!r.tanh) return;
   for (std::size_t i = 0; i < n_; ++i) kernels().tanh_inplace(r.C + i * r.ldc, w.out);
-}
-
-std::size_t StepProduct::floats(std::size_t in, std::size_t out) {
-  return std::max(in * out, packed_floats(in, out));
 }
 
 }  // namespace timernn

@@ -1,4 +1,5 @@
-// The matrix products that all cells have: the input's, one a window, and the recurrent one, one a step.
+// The matrix products that all cells have: the input's and the weight gradients, one a window, and the
+// recurrent one, one a step. Each takes the packed form of its weights, or null, which means BLAS.
 // Refuses to do: anything elementwise but a fused tanh, and allocation.
 #pragma once
 
@@ -6,20 +7,42 @@
 
 namespace timernn {
 
-/// z (rows×G) = xs (rows×D) · Wx (D×G) + b (G). Overwrites z.
-void input_product(float* z, const float* xs, const float* Wx, const float* b, std::size_t rows,
-                   std::size_t D, std::size_t G);
+/// A form of a layer's packed weights, null where nothing is packed.
+inline const float* packed_form(const float* const* packed, std::size_t form) {
+  return packed == nullptr ? nullptr : packed[form];
+}
+
+struct InputProduct {
+  float* z;                       ///< rows×G, overwritten
+  const float *xs, *Wx, *packed;  ///< rows×D, D×G, Wx packed or null
+  const float* b;                 ///< G
+  std::size_t rows, D, G;
+};
+/// z = xs·Wx + b.
+void input_product(const InputProduct& p);
 
 struct InputGradients {
-  float *dxs, *dWx, *db;  ///< rows×D (null where it is not needed), D×G, G: overwritten
+  float *dxs, *dWx, *db;          ///< rows×D (null where it is not needed), D×G, G: overwritten
+  const float *dz, *xs;           ///< rows×G, rows×D
+  const float *Wx, *packed_back;  ///< D×G; Wxᵀ packed or null
+  float* scratch;                 ///< weight_gradient_floats(rows, D, G)
+  std::size_t rows, D, G;
 };
-/// From dz (rows×G): dxs = dz·Wxᵀ, dWx = xsᵀ·dz, db = Σ dz. scratch: input_scratch_floats(D, G).
-void input_gradients(const InputGradients& out, const float* dz, const float* xs, const float* Wx,
-                     std::size_t rows, std::size_t D, std::size_t G, float* scratch);
-std::size_t input_scratch_floats(std::size_t D, std::size_t G);
+/// dxs = dz·Wxᵀ, dWx = xsᵀ·dz, db = Σ dz.
+void input_gradients(const InputGradients& g);
+
+struct WeightGradient {
+  float* dW;               ///< in×out, leading dimension ldc, overwritten
+  const float *left, *dz;  ///< rows×in; rows×out at leading dimension ldz
+  std::size_t rows, in, out, ldc, ldz;
+};
+/// dW = leftᵀ·dz. scratch: weight_gradient_floats(rows, in, out).
+void weight_gradient(const WeightGradient& g, float* scratch);
+std::size_t weight_gradient_floats(std::size_t rows, std::size_t in, std::size_t out);
 
 struct StepWeights {
-  const float* W;  ///< in×out, or out×in where `transposed`; leading dimension ld
+  const float* W;       ///< in×out, or out×in where `transposed`; leading dimension ld
+  const float* packed;  ///< the same, packed, or null
   std::size_t in, out, ld;
   bool transposed = false;
 };
@@ -31,17 +54,17 @@ struct StepRows {
   bool accumulate = false, tanh = false;
 };
 
-/// C (+)= A·W for the few rows of a step, with the same W for all steps of a window: the weights are brought
-/// into the form that multiplies fastest once. Packing pays where it serves several steps of several rows;
-/// one row alone is a matrix-vector product on the weights as they are.
+/// C (+)= A·W for the few rows of a step, with the same W for all steps of a window. One row alone is a
+/// matrix-vector product on the weights as they are.
 class StepProduct {
  public:
-  /// @param scratch  floats(weights), in use as long as this object
+  /// @param scratch  floats(weights), in use as long as this object: where nothing is packed, sgemm is
+  /// fastest with the weights turned once for all T steps
   StepProduct(float* scratch, const StepWeights& weights, const CellDims& dims);
   void operator()(const StepRows& rows) const;
 
   /// Floats of scratch for an in×out matrix.
-  static std::size_t floats(std::size_t in, std::size_t out);
+  static std::size_t floats(std::size_t in, std::size_t out) { return in * out; }
 
  private:
   enum class Form { as_stored, turned, packed };

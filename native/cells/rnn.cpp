@@ -11,7 +11,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "../gemm/gemm.h"
 #include "../math/kernels.h"
 #include "cell.h"
 #include "products.h"
@@ -27,11 +26,18 @@ std::vector<TensorInfo> tensors(std::size_t D, std::size_t H) {
           {"b", {H}, {InitKind::zeros}}};
 }
 
+enum Form { kInput, kRecurrent, kInputBack, kRecurrentBack };
+
+std::vector<WeightForm> forms(std::size_t H) {
+  return {{kWx, 0, H, false}, {kWh, 0, H, false}, {kWx, 0, H, true}, {kWh, 0, H, true}};
+}
+
 std::size_t ws_floats(const CellDims&) {
   return 0;
 }
 std::size_t scratch_floats(const CellDims& d) {
-  return std::max(StepProduct::floats(d.H, d.H), input_scratch_floats(d.D, d.H));
+  return std::max({StepProduct::floats(d.H, d.H), weight_gradient_floats(d.T * d.n, d.D, d.H),
+                   weight_gradient_floats(d.T * d.n, d.H, d.H)});
 }
 
 enum class Activation { tanh, relu };
@@ -41,8 +47,8 @@ void forward(const CellForward& f) {
   const auto [T, n, D, H] = f.dims;
   const std::size_t step = n * H;
   std::memcpy(f.hs, f.state, step * sizeof(float));
-  input_product(f.hs + step, f.xs, f.params[kWx], f.params[kB], T * n, D, H);
-  const StepProduct recurrent(f.scratch, {f.params[kWh], H, H, H}, f.dims);
+  input_product({f.hs + step, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], T * n, D, H});
+  const StepProduct recurrent(f.scratch, {f.params[kWh], packed_form(f.packed, kRecurrent), H, H, H}, f.dims);
   for (std::size_t t = 0; t < T; ++t) {
     float* h = f.hs + (t + 1) * step;
     recurrent({h, H, h - step, H, true, activation == Activation::tanh});
@@ -56,24 +62,25 @@ template <Activation activation>
 void backward(const CellBackward& b) {
   const auto [T, n, D, H] = b.dims;
   const std::size_t step = n * H;
-  const int rows = static_cast<int>(T * n), h = static_cast<int>(H);
-  const StepProduct back(b.scratch, {b.params[kWh], H, H, H, true}, b.dims);
+  const StepProduct back(b.scratch, {b.params[kWh], packed_form(b.packed, kRecurrentBack), H, H, H, true},
+                         b.dims);
   const auto through = activation == Activation::tanh ? kernels().tanh_backward : kernels().relu_backward;
   for (std::size_t t = T; t-- > 0;) {
     float* dt = b.dhs + t * step;
     through(dt, b.dstate, b.hs + (t + 1) * step, step);
     back({b.dstate, H, dt, H});
   }
-  gemm({b.grads[kWh], b.hs, b.dhs, h, h, rows, true, false});
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB]}, b.dhs, b.xs, b.params[kWx], T * n, D, H, b.scratch);
+  weight_gradient({b.grads[kWh], b.hs, b.dhs, T * n, H, H, H, H}, b.scratch);
+  input_gradients({b.dxs, b.grads[kWx], b.grads[kB], b.dhs, b.xs, b.params[kWx],
+                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, H});
 }
 
 }  // namespace
 
 extern const Cell rnn_cell, rnn_relu_cell;
 const Cell rnn_cell = {
-    "rnn", 1, tensors, ws_floats, scratch_floats, forward<Activation::tanh>, backward<Activation::tanh>};
+    "rnn", 1, tensors, forms, ws_floats, scratch_floats, forward<Activation::tanh>, backward<Activation::tanh>};
 const Cell rnn_relu_cell = {
-    "rnn-relu", 1, tensors, ws_floats, scratch_floats, forward<Activation::relu>, backward<Activation::relu>};
+    "rnn-relu", 1, tensors, forms, ws_floats, scratch_floats, forward<Activation::relu>, backward<Activation::relu>};
 
 }  // namespace timernn

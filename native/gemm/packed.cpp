@@ -71,21 +71,17 @@ void gemm_packed(const PackedGemm& g) {
     for (std::size_t i = 0; i < panels_of(g.n); ++i) {
       const std::size_t first = i * panel;
       kernels().gemm_panel({g.C + r * g.ldc + first, g.ldc, g.A + r * g.lda, g.lda, 1, 0, g.B + first * g.k,
-                            rows, std::min(panel, g.n - first), g.k, g.accumulate, g.tanh});
+                            rows, std::min(panel, g.n - first), g.k, g.accumulate, g.tanh, nullptr,
+                            g.bias == nullptr ? nullptr : g.bias + first});
     }
   }
 }
 
 namespace {
-// Rows [r0, r0 + k) of A, columns of one tile side by side: tiles of `height` columns, each k×height.
+// Rows [r0, r0 + k) of A in tiles of `height` columns, one after the other.
 void pack_tiles(float* out, const OuterGemm& g, std::size_t r0, std::size_t k, std::size_t height) {
-  for (std::size_t first = 0; first < g.m; first += height) {
-    const std::size_t width = std::min(height, g.m - first);
-    const float* in = g.A + r0 * g.m + first;
-    for (std::size_t r = 0; r < k; ++r) {
-      for (std::size_t c = 0; c < width; ++c) out[r * height + c] = in[r * g.m + c];
-    }
-    out += k * height;
+  for (std::size_t first = 0; first < g.m; first += height, out += k * height) {
+    kernels().pack_tile({out, g.A + r0 * g.lda + first, g.lda, k, std::min(height, g.m - first), height});
   }
 }
 
@@ -109,10 +105,10 @@ void gemm_outer(const OuterGemm& g, float* scratch) {
     pack_tiles(tiles, g, r0, k, height);
     for (std::size_t c0 = 0; c0 < g.n; c0 += kOuterColumns) {
       const std::size_t width = std::min(kOuterColumns, g.n - c0);
-      pack({columns, g.B + r0 * g.n + c0, k, width, g.n});
+      pack({columns, g.B + r0 * g.ldb + c0, k, width, g.ldb});
       for (std::size_t c = 0; c < width; c += panel) {
         for (std::size_t m0 = 0; m0 < g.m; m0 += height) {
-          kernels().gemm_panel({g.C + m0 * g.n + c0 + c, g.n, tiles + m0 * k, 1, height, 0, columns + c * k,
+          kernels().gemm_panel({g.C + m0 * g.ldc + c0 + c, g.ldc, tiles + m0 * k, 1, height, 0, columns + c * k,
                                 std::min(height, g.m - m0), std::min(panel, width - c), k, r0 != 0, false});
         }
       }

@@ -38,15 +38,16 @@ struct PackedGemm {
   const float* B;  ///< packed k×n
   std::size_t m, n, k, ldc, lda;
   bool accumulate = false, tanh = false;
+  const float* bias = nullptr;  ///< n floats added to every row, or null
 };
-/// C (+)= A·B, then tanh where asked, while the tile is in cache.
+/// C (+)= A·B + bias, then tanh where asked, while the tile is in cache.
 void gemm_packed(const PackedGemm& g);
 
 struct OuterGemm {
-  float* C;        ///< m×n, leading dimension n
-  const float* A;  ///< k×m, leading dimension m
-  const float* B;  ///< k×n, leading dimension n
-  std::size_t m, n, k;
+  float* C;        ///< m×n, leading dimension ldc
+  const float* A;  ///< k×m, leading dimension lda
+  const float* B;  ///< k×n, leading dimension ldb
+  std::size_t m, n, k, ldc, lda, ldb;
 };
 /// C = Aᵀ·B: a weight gradient, summed over the k rows of a window. Overwrites.
 /// scratch: outer_scratch_floats(m, n, k).

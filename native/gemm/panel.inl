@@ -12,9 +12,22 @@ constexpr std::size_t kTile = 12;
 constexpr std::size_t kTile = 6;
 #endif
 
+// A vector of the lower half: a panel's last few columns cost half as much with it.
+typedef float Vh __attribute__((vector_size(TIMERNN_VECTOR_BYTES / 2)));
+constexpr std::size_t kHalf = kLanes / 2;
+
+inline Vf widened(Vf v) {
+  return v;
+}
+inline Vf widened(Vh v) {
+  Vf out{};
+  __builtin_memcpy(&out, &v, sizeof v);
+  return out;
+}
+
 // Sums of R rows × N vectors over all of k, in registers.
-template <std::size_t R, std::size_t N>
-inline __attribute__((always_inline)) void multiply(Vf (&c)[R][N], const PanelProduct& g, const float* a,
+template <typename V, std::size_t R, std::size_t N>
+inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelProduct& g, const float* a,
                                                     const float* next) {
   const float* b = g.B;
   const std::size_t block = g.a_block == 0 ? g.k : kPanel;
@@ -22,12 +35,12 @@ inline __attribute__((always_inline)) void multiply(Vf (&c)[R][N], const PanelPr
     const std::size_t steps = g.k - k0 < block ? g.k - k0 : block;
     const float* at = a;
     for (std::size_t s = 0; s < steps; ++s) {
-      Vf column[N];
+      V column[N];
 #pragma GCC unroll 2
-      for (std::size_t i = 0; i < N; ++i) column[i] = load(b + i * kLanes);
+      for (std::size_t i = 0; i < N; ++i) __builtin_memcpy(&column[i], b + i * kLanes, sizeof(V));
 #pragma GCC unroll 16
       for (std::size_t r = 0; r < R; ++r) {
-        const Vf x = splat(at[r * g.a_row]);
+        const V x = at[r * g.a_row] - V{};  // see splat()
 #pragma GCC unroll 2
         for (std::size_t i = 0; i < N; ++i) c[r][i] += x * column[i];
       }
@@ -43,7 +56,42 @@ inline __attribute__((always_inline)) void multiply(Vf (&c)[R][N], const PanelPr
   }
 }
 
-template <std::size_t R, std::size_t N>
+// Bias, sum and tanh of a tile on its way to memory.
+template <typename V, std::size_t R, std::size_t N>
+inline __attribute__((always_inline)) void finish(const V (&c)[R][N], const PanelProduct& g, float* C) {
+  const std::size_t whole = g.n / kLanes, rest = g.n % kLanes;
+  Vf bias[N] = {};
+  if (g.bias != nullptr) {
+#pragma GCC unroll 2
+    for (std::size_t i = 0; i < N; ++i) {
+      const float* from = g.bias + i * kLanes;
+      if (i < whole) {
+        bias[i] = load(from);
+      } else if (rest != 0) {
+        bias[i] = load_part(from, rest, 0.0f);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < R; ++r) {
+    float* out = C + r * g.ldc;
+#pragma GCC unroll 2
+    for (std::size_t i = 0; i < N; ++i) {
+      float* to = out + i * kLanes;
+      const Vf sum = widened(c[r][i]) + bias[i];
+      if (i < whole) {
+        store(to, g.accumulate ? load(to) + sum : sum);
+      } else if (rest != 0) {
+        store_part(to, g.accumulate ? load_part(to, rest, 0.0f) + sum : sum, rest);
+      }
+    }
+  }
+  if (g.tanh) {
+    for (std::size_t r = 0; r < R; ++r) map(C + r * g.ldc, g.n, vtanh);
+  }
+}
+
+template <typename V, std::size_t R, std::size_t N>
 void tile(const PanelProduct& g, std::size_t first) {
   // The first tile fetches; the later ones touch lines that they have anyway, which is cheaper than a branch.
   const float* next = first == 0 && g.next != nullptr ? g.next : g.B;
@@ -53,45 +101,31 @@ void tile(const PanelProduct& g, std::size_t first) {
     __builtin_prefetch(C + r * g.ldc, 1);
     if (N == 2) __builtin_prefetch(C + r * g.ldc + kLanes, 1);
   }
-  Vf c[R][N] = {};
-  multiply<R, N>(c, g, g.A + first * g.a_row, next);
-  const std::size_t whole = g.n / kLanes, rest = g.n % kLanes;
-#pragma GCC unroll 16
-  for (std::size_t r = 0; r < R; ++r) {
-    float* out = C + r * g.ldc;
-#pragma GCC unroll 2
-    for (std::size_t i = 0; i < N; ++i) {
-      float* to = out + i * kLanes;
-      if (i < whole) {
-        store(to, g.accumulate ? load(to) + c[r][i] : c[r][i]);
-      } else if (rest != 0) {
-        store_part(to, g.accumulate ? load_part(to, rest, 0.0f) + c[r][i] : c[r][i], rest);
-      }
-    }
-  }
-  if (g.tanh) {
-    for (std::size_t r = 0; r < R; ++r) map(C + r * g.ldc, g.n, vtanh);
-  }
+  V c[R][N] = {};
+  multiply<V, R, N>(c, g, g.A + first * g.a_row, next);
+  finish<V, R, N>(c, g, C);
 }
 
 using TileFunction = void (*)(const PanelProduct&, std::size_t);
 #if defined(__AVX512F__) || defined(__aarch64__)
-#define TIMERNN_TILES(N)                                                                                     \
+#define TIMERNN_TILES(V, N)                                                                                  \
   {                                                                                                          \
-    nullptr, tile<1, N>, tile<2, N>, tile<3, N>, tile<4, N>, tile<5, N>, tile<6, N>, tile<7, N>, tile<8, N>, \
-        tile<9, N>, tile<10, N>, tile<11, N>, tile<12, N>                                                    \
+    nullptr, tile<V, 1, N>, tile<V, 2, N>, tile<V, 3, N>, tile<V, 4, N>, tile<V, 5, N>, tile<V, 6, N>,       \
+        tile<V, 7, N>, tile<V, 8, N>, tile<V, 9, N>, tile<V, 10, N>, tile<V, 11, N>, tile<V, 12, N>          \
   }
 #else
-#define TIMERNN_TILES(N) \
-  { nullptr, tile<1, N>, tile<2, N>, tile<3, N>, tile<4, N>, tile<5, N>, tile<6, N> }
+#define TIMERNN_TILES(V, N)                                                                                  \
+  { nullptr, tile<V, 1, N>, tile<V, 2, N>, tile<V, 3, N>, tile<V, 4, N>, tile<V, 5, N>, tile<V, 6, N> }
 #endif
-constexpr TileFunction kTiles[2][kTile + 1] = {TIMERNN_TILES(1), TIMERNN_TILES(2)};
+// Half a vector, one, two: the narrowest that holds the columns.
+constexpr TileFunction kTiles[3][kTile + 1] = {TIMERNN_TILES(Vh, 1), TIMERNN_TILES(Vf, 1),
+                                               TIMERNN_TILES(Vf, 2)};
 #undef TIMERNN_TILES
 
 void gemm_panel(const PanelProduct& g) {
   // Even tiles: 16 rows go as 8 + 8, not as 12 + 4.
   const std::size_t tiles = (g.m + kTile - 1) / kTile;
-  const auto& table = kTiles[g.n > kLanes ? 1 : 0];
+  const auto& table = kTiles[g.n > kLanes ? 2 : g.n > kHalf ? 1 : 0];
   std::size_t first = 0;
   for (std::size_t t = 0; t < tiles; ++t) {
     const std::size_t rows = (g.m - first + (tiles - t) - 1) / (tiles - t);
@@ -149,5 +183,45 @@ void pack_turned(float* out, const float* in, std::size_t ld, std::size_t k, std
   }
   for (; r < k; ++r) {
     for (std::size_t c = 0; c < kPanel; ++c) out[r * kPanel + c] = c < width ? in[c * ld + r] : 0.0f;
+  }
+}
+
+// Whole vectors are stored, in ascending order: what one writes beyond its row is overwritten by the next.
+// The last row stops where it ends.
+void pack_tile(const TilePack& p) {
+  for (std::size_t r = 0; r < p.rows; ++r) {
+    const float* in = p.in + r * p.ld;
+    float* out = p.out + r * p.height;
+    const bool last = r + 1 == p.rows;
+    const Vf factor = splat(p.scale == nullptr ? 1.0f : p.scale[r]);
+    for (std::size_t c = 0; c < p.width; c += kLanes) {
+      const std::size_t n = p.width - c < kLanes ? p.width - c : kLanes;
+      // Beyond this row there is the next one to read, but for the last.
+      const Vf v = (last || p.ld < kLanes) && n < kLanes ? load_part(in + c, n, 0.0f) : load(in + c);
+      if (last && n < kLanes) {
+        store_part(out + c, v * factor, n);
+      } else {
+        store(out + c, v * factor);
+      }
+    }
+  }
+}
+
+void turn_tile(float* out, const float* in, std::size_t ld, std::size_t k, std::size_t rows) {
+  std::size_t c = 0;
+  if (rows <= kLanes) {
+    // A vector reaches beyond its column into the next ones, which come later: the last block must leave
+    // enough of them.
+    for (; c + kLanes <= k && (k - c - kLanes + 1) * rows >= kLanes; c += kLanes) {
+      Vf v[kLanes];
+#pragma GCC unroll 16
+      for (std::size_t r = 0; r < kLanes; ++r) v[r] = r < rows ? load(in + r * ld + c) : Vf{};
+      turn(v);
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < kLanes; ++i) store(out + (c + i) * rows, v[i]);
+    }
+  }
+  for (; c < k; ++c) {
+    for (std::size_t r = 0; r < rows; ++r) out[c * rows + r] = in[r * ld + c];
   }
 }

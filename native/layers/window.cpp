@@ -3,7 +3,9 @@
 
 #include <cstring>
 
+#include "../cells/packed_weights.h"
 #include "../core/buffer.h"
+#include "../gemm/packed.h"
 
 namespace timernn {
 
@@ -18,12 +20,29 @@ void swap_axes(float* out, const float* in, std::size_t outer, std::size_t inner
 }
 }  // namespace
 
+namespace {
+// A layer's weights, packed for one call; empty where nothing is packed, or where it would not pay.
+struct PackedLayer {
+  Buffer floats;
+  std::vector<const float*> forms;
+
+  PackedLayer(const LayerWeights& layer, const float* const* params, const CellDims& d) {
+    if (gemm_path() != GemmPath::packed || d.T * d.n == 1) return;
+    floats = Buffer(packed_layer_floats(layer));
+    pack_layer(floats.data(), params, layer, 0, 1);
+    forms = packed_layer_forms(floats.data(), layer);
+  }
+  const float* const* data() const { return forms.empty() ? nullptr : forms.data(); }
+};
+}  // namespace
+
 void layer_forward(const LayerForward& f) {
   const auto [T, n, D, H] = f.dims;
   Buffer xs(T * n * D), hs((T + 1) * n * H), scratch(f.cell.scratch_floats(f.dims));
   swap_axes(xs.data(), f.xs, n, T, D);
+  const PackedLayer packed({f.cell, D, H, false}, f.params, f.dims);
   std::memcpy(f.end, f.state, f.cell.states * n * H * sizeof(float));
-  f.cell.forward({hs.data(), f.end, xs.data(), f.params, f.ws, scratch.data(), f.dims});
+  f.cell.forward({hs.data(), f.end, xs.data(), f.params, packed.data(), f.ws, scratch.data(), f.dims});
   swap_axes(f.hs, hs.data() + n * H, T, n, H);
 }
 
@@ -36,11 +55,12 @@ void layer_backward(const LayerBackward& b) {
   swap_axes(dhs.data(), b.dhs, n, T, H);
   std::memcpy(hs.data(), b.state, n * H * sizeof(float));  // h comes first
   swap_axes(hs.data() + n * H, b.hs, n, T, H);
+  const PackedLayer packed({b.cell, D, H, true}, b.params, b.dims);
   // A cell's backward destroys ws, and the caller may want another one.
   if (ws_floats > 0) std::memcpy(ws.data(), b.ws, ws_floats * sizeof(float));
   std::memcpy(b.dstate, b.dnext, b.cell.states * n * H * sizeof(float));
-  b.cell.backward({dxs.data(), b.dstate, b.grads, dhs.data(), hs.data(), xs.data(), b.params, ws.data(),
-                   scratch.data(), b.dims});
+  b.cell.backward({dxs.data(), b.dstate, b.grads, dhs.data(), hs.data(), xs.data(), b.params,
+                   packed.data(), ws.data(),                    scratch.data(), b.dims});
   swap_axes(b.dxs, dxs.data(), T, n, D);
 }
 

@@ -55,13 +55,10 @@ void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, 
 }
 
 SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable, const float* packed)
-    : dims_(most), packed_path_(gemm_path() == GemmPath::packed && most.M > 1) {
-  rows_ = choose_rows(most, packed_path_);
+    : dims_(most), rows_(choose_rows(most, packed != nullptr)), weights_(packed) {
   logits_ = Buffer(rows_ * packed_floats(1, most.V));
-  if (!packed_path_) return;
+  if (packed == nullptr) return;
   const std::size_t panel = kernels().panel;
-  if (packed == nullptr) own_weights_ = Buffer(packed_head_floats(most.H, most.V, trainable));
-  weights_ = packed != nullptr ? packed : own_weights_.data();
   weights_turned_ = weights_ + packed_floats(most.H + 1, most.V);
   row_tiles_ = Buffer((rows_ + kernels().tile) * (most.H + 1));
   if (trainable) column_tiles_ = Buffer(rows_ * (most.H + kernels().tile));
@@ -70,16 +67,16 @@ SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable, const float* pack
 }
 
 std::size_t SoftmaxHead::workspace_floats() const {
-  return logits_.size() + own_weights_.size() + row_tiles_.size() + column_tiles_.size() + inverse_.size() +
+  return logits_.size() + row_tiles_.size() + column_tiles_.size() + inverse_.size() +
          scratch_.size();
 }
 
 double SoftmaxHead::forward(const HeadInput& in) {
-  return packed_path_ ? packed(in, nullptr) : blas(in, nullptr);
+  return weights_ != nullptr ? packed(in, nullptr) : blas(in, nullptr);
 }
 
 double SoftmaxHead::forward_backward(const HeadInput& in, const HeadGrads& grads) {
-  return packed_path_ ? packed(in, &grads) : blas(in, &grads);
+  return weights_ != nullptr ? packed(in, &grads) : blas(in, &grads);
 }
 
 double SoftmaxHead::blas(const HeadInput& in, const HeadGrads* g) {
@@ -111,10 +108,8 @@ void SoftmaxHead::row_tiles(const float* hs, std::size_t rows, std::size_t heigh
   float* out = row_tiles_.data();
   for (std::size_t r0 = 0; r0 < rows; r0 += height, out += (H + 1) * height) {
     const std::size_t count = std::min(height, rows - r0);
-    for (std::size_t h = 0; h < H; ++h) {
-      for (std::size_t i = 0; i < count; ++i) out[h * height + i] = hs[(r0 + i) * H + h];
-    }
-    std::fill_n(out + H * height, count, 1.0f);
+    kernels().turn_tile(out, hs + r0 * H, H, H, count);
+    std::fill_n(out + H * count, count, 1.0f);
   }
 }
 
@@ -125,9 +120,9 @@ double SoftmaxHead::packed_logits(const HeadInput& in, std::size_t first, std::s
     const float *w = weights_ + v * k, *next = v + panel < V ? w + k * panel : nullptr;
     for (std::size_t r = 0; r < rows; r += height) {
       // Whole panels are stored, the padded columns too: the softmax skips them.
-      kernels().gemm_panel({logits_.data() + v * rows + r * panel, panel, row_tiles_.data() + r * k, 1,
-                            height, 0, w, std::min(height, rows - r), panel, k, false, false,
-                            r == 0 ? next : nullptr});
+      const std::size_t count = std::min(height, rows - r);
+      kernels().gemm_panel({logits_.data() + v * rows + r * panel, panel, row_tiles_.data() + r * k, 1, count,
+                            0, w, count, panel, k, false, false, r == 0 ? next : nullptr});
     }
   }
   return kernels().softmax_panels(
@@ -138,12 +133,8 @@ double SoftmaxHead::packed_logits(const HeadInput& in, std::size_t first, std::s
 void SoftmaxHead::column_tiles(const float* hs, std::size_t rows, std::size_t height) {
   const std::size_t H = dims_.H;
   float* out = column_tiles_.data();
-  for (std::size_t h0 = 0; h0 < H; h0 += height, out += rows * height) {
-    const std::size_t width = std::min(height, H - h0);
-    for (std::size_t r = 0; r < rows; ++r) {
-      const float* in = hs + r * H + h0;
-      for (std::size_t i = 0; i < width; ++i) out[r * height + i] = in[i] * inverse_.data()[r];
-    }
+  for (std::size_t h = 0; h < H; h += height, out += rows * height) {
+    kernels().pack_tile({out, hs + h, H, rows, std::min(height, H - h), height, inverse_.data()});
   }
 }
 
@@ -182,9 +173,6 @@ void SoftmaxHead::hidden_gradients(const HeadGrads& g, std::size_t first, std::s
 }
 
 double SoftmaxHead::packed(const HeadInput& in, const HeadGrads* grads) {
-  if (own_weights_.size() > 0) {
-    pack_head(own_weights_.data(), {in.W, in.b, dims_.H, dims_.V}, grads != nullptr, 0, 1);
-  }
   double loss = 0.0;
   for (std::size_t first = 0; first < in.M; first += rows_) {
     const std::size_t rows = std::min(rows_, in.M - first);

@@ -43,9 +43,9 @@ void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, 
 class SoftmaxHead {
  public:
   SoftmaxHead() = default;
-  /// @param packed  weights that the caller packs before each call (packed_head_floats, turned); null: the
-  /// head does it
-  SoftmaxHead(const HeadDims& most, bool trainable, const float* packed = nullptr);
+  /// @param packed  the weights as the caller packs them before each call (pack_head; turned where
+  /// `trainable`); null: products go through BLAS
+  SoftmaxHead(const HeadDims& most, bool trainable, const float* packed);
 
   /// Sum of the negative log-likelihoods in nats.
   double forward(const HeadInput& in);
@@ -65,9 +65,7 @@ class SoftmaxHead {
 
   HeadDims dims_{};
   std::size_t rows_ = 0;  ///< rows of a block
-  bool packed_path_ = false;
   Buffer logits_;                                               ///< a block
-  Buffer own_weights_;                                          ///< packed here, where nobody else packs
   const float *weights_ = nullptr, *weights_turned_ = nullptr;  ///< W with b as an extra row, and Wᵀ, packed
   Buffer row_tiles_;     ///< h of a block, and ones, in tiles of a few rows
   Buffer column_tiles_;  ///< h · factor, in tiles of a few columns

@@ -24,6 +24,17 @@ struct PanelProduct {
   bool tanh;            ///< then C = tanh(C)
   /// What B will be in the next call, or null: fetched into cache while this call computes.
   const float* next = nullptr;
+  const float* bias = nullptr;  ///< n floats added to every row before tanh, or null
+};
+
+/// Columns [0, width) of the rows of a matrix, side by side: out[r·height + c] = in[r·ld + c] · scale[r].
+/// A weight gradient reads its left factor in this order.
+struct TilePack {
+  float* out;  ///< rows·height floats
+  const float* in;
+  std::size_t ld, rows;
+  std::size_t width, height;  ///< width ≤ height; what lies in between is undefined
+  const float* scale = nullptr;  ///< a factor a row, or null
 };
 
 /// Softmax cross-entropy of a block of rows whose logits lie in panels: element (r, v) at
@@ -79,6 +90,11 @@ struct Kernels {
   void (*gemm_panel)(const PanelProduct& g);
   /// A panel (k rows) of the transpose of `width` rows of `in` at leading dimension ld; see gemm/packed.h.
   void (*pack_turned)(float* out, const float* in, std::size_t ld, std::size_t k, std::size_t width);
+
+  /// One tile of a left factor that is multiplied over its rows; see TilePack.
+  void (*pack_tile)(const TilePack& p);
+  /// One tile of a left factor whose rows are multiplied: out[c·rows + r] = in[r·ld + c], c < k.
+  void (*turn_tile)(float* out, const float* in, std::size_t ld, std::size_t k, std::size_t rows);
 
   /// x[i] = tanh(x[i]), i < n. In place.
   void (*tanh_inplace)(float* x, std::size_t n);

@@ -368,6 +368,8 @@ const Kernels TIMERNN_TABLE = {
     kTile,
     gemm_panel,
     pack_turned,
+    pack_tile,
+    turn_tile,
     tanh_inplace,
     exp_inplace,
     tanh_backward,

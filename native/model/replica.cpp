@@ -12,7 +12,7 @@
 namespace timernn {
 
 Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
-                 bool trainable, const float* packed_head)
+                 bool trainable, const float* packed)
     : spec_(std::move(spec)),
       offsets_(std::move(offsets)),
       rows_(rows),
@@ -43,8 +43,15 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
   grads_.resize(offsets_.size());
   embedded_ = Buffer(steps * spec_.embedding);
   scratch_ = Buffer(scratch);
-  head_ = SoftmaxHead({steps, spec_.output_size(), spec_.vocabulary}, trainable, packed_head);
+  // A single row is a matrix-vector product, on the weights as they are.
+  const std::size_t floats = steps > 1 ? packed_model_floats(spec_, trainable) : 0;
+  if (floats > 0) {
+    if (packed == nullptr) own_packed_ = Buffer(floats);
+    packed_ = packed_model_views(packed != nullptr ? packed : own_packed_.data(), spec_, trainable);
+  }
+  head_ = SoftmaxHead({steps, spec_.output_size(), spec_.vocabulary}, trainable, packed_.head);
   if (!trainable) return;
+  seen_.resize(spec_.vocabulary);
   dstate_ = Buffer(dstate);
   da_ = Buffer(steps * widest);
   db_ = Buffer(steps * widest);
@@ -52,10 +59,10 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
 
 std::size_t Replica::workspace_bytes() const {
   std::size_t floats = embedded_.size() + scratch_.size() + head_.workspace_floats() + dstate_.size() +
-                       da_.size() + db_.size();
+                       da_.size() + db_.size() + own_packed_.size();
   for (const Buffer& b : hs_) floats += b.size();
   for (const Buffer& b : ws_) floats += b.size();
-  return floats * sizeof(float) + (targets_.size() + inputs_.size()) * sizeof(std::uint32_t);
+  return floats * sizeof(float) + (targets_.size() + inputs_.size() + seen_.size()) * sizeof(std::uint32_t);
 }
 
 CellDims Replica::dims(std::size_t layer, const WindowInput& in) const {
@@ -93,13 +100,22 @@ void Replica::gather(const float* params, const WindowInput& in) {
   }
 }
 
-void Replica::forward_layers(float* state, const float* params, const WindowInput& in) {
+void Replica::bind(const float* params) {
   for (std::size_t i = 0; i < offsets_.size(); ++i) params_[i] = params + offsets_[i];
+  if (own_packed_.size() > 0) pack_model(own_packed_.data(), params_.data(), spec_, trainable_, 0, 1);
+}
+
+const float* const* Replica::packed_of(std::size_t layer) const {
+  return packed_.head == nullptr ? nullptr : packed_.layers[layer].data();
+}
+
+void Replica::forward_layers(float* state, const float* params, const WindowInput& in) {
+  bind(params);
   gather(params_[0], in);
   for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
     const LayerSpec& layer = spec_.layers[l];
-    layer.cell->forward({hs_[l].data(), state, input_of(l, in), &params_[first_[l]], ws_[l].data(),
-                         scratch_.data(), dims(l, in)});
+    layer.cell->forward({hs_[l].data(), state, input_of(l, in), &params_[first_[l]], packed_of(l),
+                         ws_[l].data(), scratch_.data(), dims(l, in)});
     state += layer.cell->states * in.rows * layer.size;
   }
 }
@@ -116,7 +132,7 @@ double Replica::forward_window(float* state, const float* params, const WindowIn
 }
 
 double Replica::train_window(float* grads, float* state, const float* params, const WindowInput& in,
-                             float scale) {
+                             float scale, TouchedRows* touched) {
   if (!trainable_)
     throw Error("ERR_TIMERNN_STATE", "Expected a trainable replica, got one built for inference");
   forward_layers(state, params, in);
@@ -124,24 +140,44 @@ double Replica::train_window(float* grads, float* state, const float* params, co
   const std::size_t out = first_.back();
   const double loss =
       head_.forward_backward(head_input(in), {da_.data(), grads_[out], grads_[out + 1], scale});
-  backward_layers(in);
+  scatter(backward_layers(in), in, touched);
   return loss;
 }
 
-void Replica::backward_layers(const WindowInput& in) {
+// Returns the gradient at the first layer's inputs.
+float* Replica::backward_layers(const WindowInput& in) {
   float *dhs = da_.data(), *dxs = db_.data();
   for (std::size_t l = spec_.layers.size(); l-- > 0;) {
     const LayerSpec& layer = spec_.layers[l];
     // Truncated BPTT: no gradient comes back from the next window.
     std::memset(dstate_.data(), 0, layer.cell->states * in.rows * layer.size * sizeof(float));
     layer.cell->backward({dxs, dstate_.data(), &grads_[first_[l]], dhs, hs_[l].data(), input_of(l, in),
-                          &params_[first_[l]], ws_[l].data(), scratch_.data(), dims(l, in)});
+                          &params_[first_[l]], packed_of(l), ws_[l].data(), scratch_.data(), dims(l, in)});
     std::swap(dhs, dxs);
   }
+  return dhs;
+}
+
+void Replica::scatter(const float* dxs, const WindowInput& in, TouchedRows* touched) {
   const EmbeddingDims d{spec_.vocabulary, spec_.embedding};
-  std::memset(grads_[0], 0, d.V * d.D * sizeof(float));
+  float* table = grads_[0];
+  if (touched == nullptr) {
+    std::memset(table, 0, d.V * d.D * sizeof(float));
+  } else {
+    for (const std::uint32_t row : *touched) std::memset(table + row * d.D, 0, d.D * sizeof(float));
+    touched->clear();
+    if (++windows_ == 0) {  // after 2^32 windows the marks would lie
+      std::fill(seen_.begin(), seen_.end(), 0u);
+      windows_ = 1;
+    }
+  }
   for (std::size_t row = 0; row < in.rows * in.steps; ++row) {
-    embedding_row_backward(grads_[0], dhs + row * d.D, inputs_[row], d);
+    const std::uint32_t token = inputs_[row];
+    if (touched != nullptr && seen_[token] != windows_) {
+      seen_[token] = windows_;
+      touched->push(token);
+    }
+    embedding_row_backward(table, dxs + row * d.D, token, d);
   }
 }
 

@@ -8,6 +8,8 @@
 
 #include "../core/buffer.h"
 #include "../losses/softmax_head.h"
+#include "../optim/embedding_rows.h"
+#include "packed_model.h"
 #include "spec.h"
 
 namespace timernn {
@@ -24,15 +26,18 @@ struct WindowInput {
 class Replica {
  public:
   /// @param rows, window  the most rows and steps of any call
-  /// @param packed_head  the output layer's weights as the caller packs them before each call; null: packed
-  /// here
+  /// @param packed  the weights as the caller packs them before each call (packed_model.h, trainable); null:
+  /// packed here
   Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
-          bool trainable, const float* packed_head = nullptr);
+          bool trainable, const float* packed = nullptr);
 
   /// Forward, loss and truncated backward. `grads` (an arena laid out like params) is overwritten, `state`
   /// carried.
+  /// @param touched  null, or the rows of the embedding's gradient that are not zero: those are cleared, and
+  /// the list is that of this window afterwards. The caller starts with a table of zeros and an empty list.
   /// @returns the sum of negative log-likelihoods in nats
-  double train_window(float* grads, float* state, const float* params, const WindowInput& in, float scale);
+  double train_window(float* grads, float* state, const float* params, const WindowInput& in, float scale,
+                      TouchedRows* touched = nullptr);
   /// Forward and loss only; `state` carried.
   double forward_window(float* state, const float* params, const WindowInput& in);
 
@@ -44,7 +49,10 @@ class Replica {
  private:
   void gather(const float* params, const WindowInput& in);
   void forward_layers(float* state, const float* params, const WindowInput& in);
-  void backward_layers(const WindowInput& in);
+  float* backward_layers(const WindowInput& in);
+  void scatter(const float* dxs, const WindowInput& in, TouchedRows* touched);
+  void bind(const float* params);
+  const float* const* packed_of(std::size_t layer) const;
   HeadInput head_input(const WindowInput& in) const;
   CellDims dims(std::size_t layer, const WindowInput& in) const;
   const float* input_of(std::size_t layer, const WindowInput& in) const;
@@ -56,6 +64,8 @@ class Replica {
   bool trainable_;
   std::vector<std::uint32_t> targets_;  ///< T·n, time-major
   std::vector<std::uint32_t> inputs_;
+  std::vector<std::uint32_t> seen_;  ///< the window that last touched a row of the embedding
+  std::uint32_t windows_ = 0;
   std::vector<const float*> params_;  ///< pointers of the current call, table order
   std::vector<float*> grads_;
   Buffer embedded_;         ///< T·n×D
@@ -64,6 +74,8 @@ class Replica {
   Buffer scratch_;          ///< the cells' scratch, shared
   Buffer dstate_;           ///< states·n×H of the widest layer
   Buffer da_, db_;          ///< gradients between layers, T·n×max(D, H), used in turn
+  Buffer own_packed_;       ///< packed here, where the caller does not
+  PackedModel packed_;      ///< empty where nothing is packed
   SoftmaxHead head_;
 };
 

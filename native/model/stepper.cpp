@@ -55,7 +55,7 @@ void Stepper::feed(const float* params, std::uint32_t token) {
   for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
     const LayerSpec& layer = spec_.layers[l];
     const CellDims d{1, 1, spec_.input_size(l), layer.size};
-    layer.cell->forward({hs, state, x, tensors, ws_.data(), scratch_.data(), d});
+    layer.cell->forward({hs, state, x, tensors, nullptr, ws_.data(), scratch_.data(), d});
     x = hs + layer.size;
     hs += 2 * layer.size;
     state += layer.cell->states * layer.size;

@@ -12,9 +12,12 @@ class Control {
  public:
   /// 32-bit words; each in a cache line of its own, so that a spinning rank does not disturb the others'
   /// writes.
-  static constexpr std::size_t kWords = 7 * 16;
+  static constexpr std::size_t kWords = 6 * 16 + 64;
 
   explicit Control(std::int32_t* words) : words_(words) {}
+
+  /// Words for placement.h.
+  std::int32_t* cores() const { return words_ + kCores; }
 
   /// Waits until all `workers` ranks are here. Throws ERR_TIMERNN_WORKER once the block is poisoned.
   void barrier(std::int32_t workers) const;
@@ -31,7 +34,7 @@ class Control {
   void reset() const;
 
  private:
-  enum Word { kArrived = 0, kGeneration = 16, kPoison = 32, kCancel = 48, kStop = 64, kSleepers = 80 };
+  enum Word { kArrived = 0, kGeneration = 16, kPoison = 32, kCancel = 48, kStop = 64, kSleepers = 80, kCores = 96 };
   std::int32_t* words_;
 };
 

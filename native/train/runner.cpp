@@ -28,28 +28,47 @@ Runner::Runner(RunPlan plan)
     : plan_(std::move(plan)),
       streams_(std::accumulate(plan_.shard_rows.begin(), plan_.shard_rows.end(), std::size_t{0})),
       replica_(plan_.spec, plan_.offsets, *std::max_element(plan_.shard_rows.begin(), plan_.shard_rows.end()),
-               std::min(plan_.window, plan_.stream_steps), true, plan_.packed_head),
-      control_(plan_.control) {
+               std::min(plan_.window, plan_.stream_steps), true, plan_.packed),
+      control_(plan_.control),
+      placement_(control_.cores()),
+      rows_(plan_.spec.vocabulary) {
+  check_plan();
   std::size_t first = 0;
   for (std::size_t rows : plan_.shard_rows) {
     first_stream_.push_back(first);
     first += rows;
   }
+  for (std::uint32_t* words : plan_.touched) touched_.push_back({words});
+  for (float* grads : plan_.grads) {
+    tables_.push_back(grads + plan_.offsets[0]);
+    dense_.push_back(grads + plan_.offsets[1]);
+  }
+  for (std::size_t offset : plan_.offsets) tensors_.push_back(plan_.params + offset);
+}
+
+// The embedding goes by rows, everything behind it by chunks.
+void Runner::check_plan() const {
+  const std::size_t end = plan_.offsets[0] + plan_.spec.vocabulary * plan_.spec.embedding;
+  const std::size_t next = *std::min_element(plan_.offsets.begin() + 1, plan_.offsets.end());
+  if (end <= next && next == plan_.offsets[1]) return;
+  throw Error("ERR_TIMERNN_SHAPE", "Expected the embedding to lie before all other tensors, got offset " +
+                                       std::to_string(plan_.offsets[0]) + " for it and " +
+                                       std::to_string(next) + " for another");
 }
 
 std::size_t Runner::scratch_doubles(std::size_t params_length, std::size_t shards) {
-  return shards + reduce_chunks(params_length);
+  return shards + kRowChunks + reduce_chunks(params_length);
 }
 
-// Every rank packs its share of the output layer, and all read the whole: half the work for two, and one copy
-// in cache.
+std::size_t Runner::touched_words(const ModelSpec& spec, std::size_t rows, std::size_t window) {
+  return TouchedRows::capacity(rows * window, spec.vocabulary);
+}
+
+// Every rank packs its share of the weights, and all read the whole: the work is divided, and there is one
+// copy in cache.
 void Runner::pack_weights(const RoundCall& call) {
-  if (plan_.packed_head == nullptr) return;
-  const std::size_t w = plan_.offsets.size() - 2;
-  pack_head(plan_.packed_head,
-            {plan_.params + plan_.offsets[w], plan_.params + plan_.offsets[w + 1], plan_.spec.output_size(),
-             plan_.spec.vocabulary},
-            true, call.rank, call.workers);
+  if (plan_.packed == nullptr) return;
+  pack_model(plan_.packed, tensors_.data(), plan_.spec, true, call.rank, call.workers);
 }
 
 void Runner::compute_shards(const RoundCall& call, std::size_t window, std::size_t steps) {
@@ -57,33 +76,48 @@ void Runner::compute_shards(const RoundCall& call, std::size_t window, std::size
   for (std::size_t s = call.rank; s < plan_.shard_rows.size(); s += call.workers) {
     const WindowInput in{plan_.tokens,          plan_.length,        plan_.stream_starts + first_stream_[s],
                          window * plan_.window, plan_.shard_rows[s], steps};
-    plan_.scratch[s] = replica_.train_window(plan_.grads[s], plan_.states[s], plan_.params, in, scale);
+    plan_.scratch[s] =
+        replica_.train_window(plan_.grads[s], plan_.states[s], plan_.params, in, scale, &touched_[s]);
   }
 }
 
 void Runner::reduce(const RoundCall& call) {
-  double* squares = plan_.scratch + plan_.shard_rows.size();
-  reduce_gradients(squares, plan_.grads.data(), plan_.grads.size(), plan_.params_length,
-                   chunks_of(plan_.params_length, call.rank, call.workers));
+  reduce_gradients(dense_squares(), dense_.data(), dense_.size(), dense_length(),
+                   chunks_of(dense_length(), call.rank, call.workers));
+  rows_.reduce(row_squares(), embedding(), call.rank, call.workers);
+}
+
+EmbeddingGradients Runner::embedding() const {
+  return {tables_.data(), touched_.data(), tables_.size(), plan_.spec.vocabulary, plan_.spec.embedding};
+}
+
+// Σ squares over all chunks in order, then the root.
+double Runner::gradient_norm() const {
+  double total = 0.0;
+  for (std::size_t c = 0; c < kRowChunks + reduce_chunks(dense_length()); ++c) total += row_squares()[c];
+  return std::sqrt(total);
 }
 
 void Runner::update(const RoundCall& call, double norm) {
-  const ChunkRange range = chunks_of(plan_.params_length, call.rank, call.workers);
+  const Optimizer& optimizer = *find_optimizer("sgd");
+  const float clip = static_cast<float>(clip_factor(norm, call.clip));
+  const float rate = static_cast<float>(call.learning_rate);
+  rows_.update(optimizer, plan_.params + plan_.offsets[0], embedding(), clip, rate);
+  const ChunkRange range = chunks_of(dense_length(), call.rank, call.workers);
   const std::size_t begin = range.begin * kReduceChunk;
-  const std::size_t end = std::min(range.end * kReduceChunk, plan_.params_length);
+  const std::size_t end = std::min(range.end * kReduceChunk, dense_length());
   if (begin >= end) return;
-  find_optimizer("sgd")->update({plan_.params + begin, plan_.grads[0] + begin,
-                                 static_cast<float>(clip_factor(norm, call.clip)),
-                                 static_cast<float>(call.learning_rate), end - begin});
+  optimizer.update({plan_.params + plan_.offsets[1] + begin, dense_[0] + begin, clip, rate, end - begin});
 }
 
 void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& result) {
   const auto workers = static_cast<std::int32_t>(call.workers);
   const std::size_t steps = std::min(plan_.window, plan_.stream_steps - window * plan_.window);
+  placement_.settle(call.rank, call.workers);
   auto mark = Clock::now();
   pack_weights(call);
   lap(mark, result.seconds.window);
-  if (plan_.packed_head != nullptr) control_.barrier(workers);
+  if (plan_.packed != nullptr) control_.barrier(workers);
   lap(mark, result.seconds.wait);
   compute_shards(call, window, steps);
   lap(mark, result.seconds.window);
@@ -95,7 +129,7 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
   lap(mark, result.seconds.reduce);
   control_.barrier(workers);
   lap(mark, result.seconds.wait);
-  const double norm = global_norm(plan_.scratch + plan_.shard_rows.size(), plan_.params_length);
+  const double norm = gradient_norm();
   if (!std::isfinite(norm) || !std::isfinite(loss)) {
     throw Error("ERR_TIMERNN_DIVERGED", "Expected a finite loss and gradient, got loss " +
                                             std::to_string(loss) + " and gradient norm " +

@@ -1,6 +1,6 @@
 // A round: windows [from, to) in lockstep over all ranks of a run, without coming back to JavaScript.
 //
-//   per window:  pack my share of the output layer │ barrier │ gradients of my shards │ barrier │ reduce my
+//   per window:  pack my share of the weights │ barrier │ gradients of my shards │ barrier │ reduce my
 //   range, square it │ barrier │ clip, update my range │ barrier
 //
 // Refuses to do: choosing windows, learning rates or shards; those come with the call and the plan.
@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "../model/replica.h"
+#include "../optim/embedding_rows.h"
 #include "control.h"
+#include "placement.h"
 
 namespace timernn {
 
@@ -28,8 +30,10 @@ struct RunPlan {
   const std::uint32_t* stream_starts;  ///< one a stream
   std::size_t stream_steps, window;
   std::int32_t* control;
-  double* scratch;               ///< scratch_doubles(): a loss a shard, then a square a chunk
-  float* packed_head = nullptr;  ///< packed_head_floats(), shared by all ranks; null: each packs for itself
+  double* scratch;  ///< scratch_doubles(): a loss a shard, a square a chunk of rows, a square a chunk of the rest
+  /// A list a shard, touched_words() long: zero with the gradients when the run starts.
+  std::vector<std::uint32_t*> touched;
+  float* packed = nullptr;  ///< packed_model_floats(), shared by all ranks; null: each packs for itself
 };
 
 struct RoundCall {
@@ -54,6 +58,8 @@ class Runner {
  public:
   explicit Runner(RunPlan plan);
   static std::size_t scratch_doubles(std::size_t params_length, std::size_t shards);
+  /// Words of a shard's list of touched rows.
+  static std::size_t touched_words(const ModelSpec& spec, std::size_t rows, std::size_t window);
 
   /// Blocks until the windows are done, the run is cancelled, or a rank fails (throws the cause, or
   /// ERR_TIMERNN_WORKER where another rank had it). ERR_TIMERNN_DIVERGED leaves the parameters as they were
@@ -61,9 +67,15 @@ class Runner {
   RoundResult run(const RoundCall& call);
 
  private:
+  void check_plan() const;
   void check(const RoundCall& call) const;
+  std::size_t dense_length() const { return plan_.params_length - plan_.offsets[1]; }
+  double* row_squares() const { return plan_.scratch + plan_.shard_rows.size(); }
+  double* dense_squares() const { return row_squares() + kRowChunks; }
   void pack_weights(const RoundCall& call);
   void compute_shards(const RoundCall& call, std::size_t window, std::size_t steps);
+  EmbeddingGradients embedding() const;
+  double gradient_norm() const;
   void reduce(const RoundCall& call);
   void update(const RoundCall& call, double norm);
   void run_window(const RoundCall& call, std::size_t window, RoundResult& result);
@@ -73,6 +85,12 @@ class Runner {
   std::vector<std::size_t> first_stream_;  ///< of each shard
   Replica replica_;
   Control control_;
+  Placement placement_;
+  EmbeddingRows rows_;
+  std::vector<TouchedRows> touched_;  ///< a shard
+  std::vector<float*> dense_;         ///< a shard's gradients from the first tensor after the embedding on
+  std::vector<float*> tables_;        ///< a shard's gradient of the embedding
+  std::vector<const float*> tensors_;  ///< parameters in table order
 };
 
 }  // namespace timernn

@@ -50,6 +50,9 @@ export function planRun(
     offsets: layout.offsets,
     grads: shardRows.map(() => allocateFloats(layout.length)),
     states: shardRows.map((rows) => allocateFloats(native.stateSize(spec, rows))),
+    touched: shardRows.map((rows) =>
+      sharedWords(Uint32Array, native.touchedWords(spec, rows, options.window) * Uint32Array.BYTES_PER_ELEMENT),
+    ),
     shardRows,
     tokens: corpus.tokens,
     streamStarts: starts,

@@ -191,6 +191,7 @@ for (const { cell, layers } of MODELS) {
       offsets,
       grads: [shared(new Float32Array(length))],
       states: [state],
+      touched: [new Uint32Array(new SharedArrayBuffer(native.touchedWords(spec, N, T) * 4))],
       shardRows: [N],
       tokens,
       streamStarts: starts,

@@ -3,6 +3,8 @@
 #include <cstdio>
 
 #include "cells/cell.h"
+#include "cells/packed_weights.h"
+#include "gemm/packed.h"
 #include "helpers.h"
 #include "reference/model.h"
 
@@ -23,6 +25,8 @@ struct Window {
   std::vector<float> xs, dhs, state, dstate, hs, dxs, ws, scratch;
   std::vector<const float*> at;
   std::vector<float*> grads_at;
+  Buffer packed;  ///< empty where products go through BLAS
+  std::vector<const float*> forms;
 
   Window(const Cell& c, CellDims dims, std::uint64_t seed) : cell(c), d(dims) {
     Random random(seed);
@@ -39,16 +43,27 @@ struct Window {
     ws.assign(cell.ws_floats(d), NAN);
     scratch.assign(cell.scratch_floats(d), NAN);
   }
+  /// Packs in two shares, as two workers would.
+  void pack() {
+    if (gemm_path() != GemmPath::packed) return;
+    const LayerWeights layer{cell, d.D, d.H, true};
+    packed = Buffer(packed_layer_floats(layer));
+    for (std::size_t part = 0; part < 2; ++part) pack_layer(packed.data(), at.data(), layer, part, 2);
+    forms = packed_layer_forms(packed.data(), layer);
+  }
+  const float* const* packed_forms() const { return forms.empty() ? nullptr : forms.data(); }
   void forward() {
     at.clear();
     for (const auto& p : params) at.push_back(p.data());
-    cell.forward({hs.data(), state.data(), xs.data(), at.data(), ws.data(), scratch.data(), d});
+    pack();
+    cell.forward(
+        {hs.data(), state.data(), xs.data(), at.data(), packed_forms(), ws.data(), scratch.data(), d});
   }
   void backward(bool inputs = true) {
     grads_at.clear();
     for (auto& g : grads) grads_at.push_back(g.data());
     cell.backward({inputs ? dxs.data() : nullptr, dstate.data(), grads_at.data(), dhs.data(), hs.data(),
-                   xs.data(), at.data(), ws.data(), scratch.data(), d});
+                   xs.data(), at.data(), packed_forms(), ws.data(), scratch.data(), d});
   }
   std::vector<float> outputs() const {
     return {hs.begin() + static_cast<std::ptrdiff_t>(d.n * d.H), hs.end()};

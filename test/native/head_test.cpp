@@ -1,6 +1,7 @@
 // The fused head and the layer loss against their formulas in double.
 #include <algorithm>
 
+#include "gemm/packed.h"
 #include "helpers.h"
 #include "layers/affine.h"
 #include "losses/softmax_cross_entropy.h"
@@ -44,6 +45,38 @@ Expected head_in_double(const std::vector<float>& hs, const std::vector<float>& 
   return e;
 }
 
+/// A head with its weights packed before each call, as the replica does it where products are packed.
+class Head {
+ public:
+  Head(const HeadDims& most, bool trainable)
+      : most_(most),
+        trainable_(trainable),
+        packed_(gemm_path() == GemmPath::packed ? packed_head_floats(most.H, most.V, trainable) : 0),
+        head_(most, trainable, packed_.size() > 0 ? packed_.data() : nullptr) {}
+  double forward(const HeadInput& in) {
+    pack(in);
+    return head_.forward(in);
+  }
+  double forward_backward(const HeadInput& in, const HeadGrads& grads) {
+    pack(in);
+    return head_.forward_backward(in, grads);
+  }
+  const SoftmaxHead& operator*() const { return head_; }
+
+ private:
+  // In three shares, as three workers would.
+  void pack(const HeadInput& in) {
+    if (packed_.size() == 0) return;
+    for (std::size_t part = 0; part < 3; ++part) {
+      pack_head(packed_.data(), {in.W, in.b, most_.H, most_.V}, trainable_, part, 3);
+    }
+  }
+  HeadDims most_;
+  bool trainable_;
+  Buffer packed_;
+  SoftmaxHead head_;
+};
+
 void check_head(const HeadDims& most, std::size_t M, std::uint64_t seed) {
   Random random(seed);
   const std::size_t H = most.H, V = most.V;
@@ -54,7 +87,7 @@ void check_head(const HeadDims& most, std::size_t M, std::uint64_t seed) {
   const HeadInput in{hs.data(), W.data(), b.data(), targets.data(), M};
   const float scale = 1.0f / static_cast<float>(M);
   const Expected e = head_in_double(hs, W, b, targets, static_cast<double>(scale));
-  SoftmaxHead head(most, true), inference(most, false);
+  Head head(most, true), inference(most, false);
   for (int again = 0; again < 2; ++again) {  // a second call finds the workspace used
     Guarded dhs(std::vector<float>(M * H, NAN), 0), dW(std::vector<float>(H * V, NAN), 0);
     Guarded db(std::vector<float>(V, NAN), 0);
@@ -67,7 +100,7 @@ void check_head(const HeadDims& most, std::size_t M, std::uint64_t seed) {
     CHECK_LE(relative_error(dW.values(), e.dW), 1e-5);
     CHECK_LE(relative_error(db.values(), e.db), 1e-5);
   }
-  CHECK_LT(inference.workspace_floats(), head.workspace_floats() + 1);
+  CHECK_LT((*inference).workspace_floats(), (*head).workspace_floats() + 1);
 }
 
 TEST("head: one block, one row, two classes, vocabularies around the panel's width") {
@@ -84,16 +117,16 @@ TEST("head: fewer rows than it was built for") {
 }
 
 TEST("head: several blocks, the last one short or a single row") {
-  CHECK_LT((SoftmaxHead({130, 3, 33000}, true).block_rows()), std::size_t{130});
+  CHECK_LT((*Head({130, 3, 33000}, true)).block_rows(), std::size_t{130});
   check_head({130, 3, 33000}, 130, 5);
-  const std::size_t rows = SoftmaxHead({129, 2, 33000}, true).block_rows();
+  const std::size_t rows = (*Head({129, 2, 33000}, true)).block_rows();
   check_head({129, 2, 33000}, rows + 1, 6);
 }
 
 TEST("head: a confident or hopeless row stays finite; a NaN reaches the loss") {
   const std::vector<std::uint32_t> targets = {1, 0};
   const std::vector<float> W = {-1.0f, 1.0f, 0.0f}, b(3);
-  SoftmaxHead head({2, 1, 3}, true);
+  Head head({2, 1, 3}, true);
   std::vector<float> hs = {200.0f, 200.0f}, dhs(2), dW(3), db(3);
   const HeadInput in{hs.data(), W.data(), b.data(), targets.data(), 2};
   CHECK_NEAR(head.forward_backward(in, {dhs.data(), dW.data(), db.data(), 1.0f}), 400.0, 1e-4);

@@ -130,7 +130,7 @@ void check_outer(const Sizes& s) {
   Random random(s.m * 7 + s.n * 5 + s.k);
   const std::vector<float> A = random.floats(s.k * s.m, 1.0), B = random.floats(s.k * s.n, 1.0);
   Guarded C(std::vector<float>(s.m * s.n, NAN), 0), scratch(outer_scratch_floats(s.m, s.n, s.k), 0);
-  gemm_outer({C.data(), A.data(), B.data(), s.m, s.n, s.k}, scratch.data());
+  gemm_outer({C.data(), A.data(), B.data(), s.m, s.n, s.k, s.n, s.m, s.n}, scratch.data());
   CHECK(C.intact() && scratch.intact());
   for (std::size_t i = 0; i < s.m; ++i) {
     for (std::size_t j = 0; j < s.n; ++j) {

@@ -6,7 +6,6 @@
 #include <string>
 #include <thread>
 
-#include "gemm/packed.h"
 #include "helpers.h"
 #include "train/runner.h"
 
@@ -21,7 +20,7 @@ struct RunOptions {
   std::vector<std::size_t> shard_rows = {3, 2, 2};
   std::string cell = "rnn";
   double learning_rate = 0.5, clip = 0.25;
-  bool shared_head = true;  ///< one packed output layer for all ranks, where products are packed
+  bool shared_weights = true;  ///< one packed copy of the weights for all ranks, where products are packed
 };
 
 class Run {
@@ -39,13 +38,12 @@ class Run {
     for (std::size_t rows : options_.shard_rows) {
       grads.emplace_back(model.length);
       states.emplace_back(state_floats(model.spec, rows));
+      touched.emplace_back(Runner::touched_words(model.spec, rows, kWindow));
       streams += rows;
     }
     tokens = Random(6).tokens(streams * kStreamSteps + 1, kVocabulary);
     for (std::size_t i = 0; i < streams; ++i) starts.push_back(static_cast<std::uint32_t>(i * kStreamSteps));
-    if (options_.shared_head && gemm_path() == GemmPath::packed) {
-      packed = Buffer(packed_head_floats(model.spec.output_size(), kVocabulary, true));
-    }
+    if (options_.shared_weights) packed = Buffer(packed_model_floats(model.spec, true));
     scratch.resize(Runner::scratch_doubles(model.length, options_.shard_rows.size()));
   }
 
@@ -71,6 +69,7 @@ class Run {
   Model model;
   std::vector<float> params;
   std::vector<std::vector<float>> grads, states;
+  std::vector<std::vector<std::uint32_t>> touched;
   std::vector<std::uint32_t> tokens, starts;
 
  private:
@@ -79,7 +78,8 @@ class Run {
               tokens.data(), tokens.size(), starts.data(), kStreamSteps, kWindow, words, scratch.data()};
     for (auto& g : grads) p.grads.push_back(g.data());
     for (auto& s : states) p.states.push_back(s.data());
-    if (packed.size() > 0) p.packed_head = packed.data();
+    for (auto& t : touched) p.touched.push_back(t.data());
+    if (packed.size() > 0) p.packed = packed.data();
     return p;
   }
 

@@ -1,0 +1,28 @@
+// Forward, backward; see layer_replica.h.
+#include "layer_replica.h"
+
+#include <cstring>
+
+namespace timernn {
+
+LayerReplica::LayerReplica(const Cell& cell, const CellDims& d)
+    : cell_(cell),
+      dims_(d),
+      hs_((d.T + 1) * d.n * d.H),
+      dhs_(d.T * d.n * d.H),
+      dstate_(cell.states * d.n * d.H),
+      ws_(cell.ws_floats(d)),
+      scratch_(cell.scratch_floats(d)) {}
+
+void LayerReplica::window(const LayerWindow& w) {
+  const std::vector<const float*> forms = packed_layer_forms(w.packed, weights());
+  const float* const* packed = w.packed == nullptr ? nullptr : forms.data();
+  cell_.forward({hs_.data(), w.state, w.xs, w.params, packed, ws_.data(), scratch_.data(), dims_});
+  // A cell's backward destroys the gradient of its outputs; the caller keeps its own.
+  std::memcpy(dhs_.data(), w.dhs, dhs_.size() * sizeof(float));
+  std::memset(dstate_.data(), 0, dstate_.size() * sizeof(float));
+  cell_.backward({w.dxs, dstate_.data(), w.grads, dhs_.data(), hs_.data(), w.xs, w.params, packed, ws_.data(),
+                  scratch_.data(), dims_});
+}
+
+}  // namespace timernn
