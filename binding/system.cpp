@@ -45,7 +45,7 @@ std::vector<std::string> cpu_features() {
 Napi::Value system_info(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   std::vector<std::string> sets;
-  for (const char* isa : {"generic", "avx2", "avx512"}) {
+  for (const char* isa : {"generic", "avx2", "avx512", "neon"}) {
     if (kernels_for(isa) != nullptr) sets.emplace_back(isa);
   }
   const BlasInfo blas = blas_info();

@@ -168,7 +168,7 @@ export interface NativeSpec {
 }
 
 export interface SystemInfo {
-  /** Instruction set that the kernels use: `generic`, `avx2`, `avx512`. */
+  /** Instruction set that the kernels use: `generic`, `avx2`, `avx512`, `neon`. */
   isa: string;
   /** Instruction sets that were compiled in and that this CPU can run. */
   isaAvailable: string[];

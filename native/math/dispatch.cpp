@@ -12,6 +12,9 @@ extern const Kernels kernels_table_generic;
 extern const Kernels kernels_table_avx2;
 extern const Kernels kernels_table_avx512;
 #endif
+#ifdef TIMERNN_ARM64
+extern const Kernels kernels_table_neon;
+#endif
 
 const Kernels* kernels_for(const char* isa) {
   if (std::strcmp(isa, "generic") == 0) return &kernels_table_generic;
@@ -26,6 +29,9 @@ const Kernels* kernels_for(const char* isa) {
     return &kernels_table_avx512;
   }
 #endif
+#ifdef TIMERNN_ARM64
+  if (std::strcmp(isa, "neon") == 0) return &kernels_table_neon;  // every 64-bit Arm CPU has it, FMA included
+#endif
   return nullptr;
 }
 
@@ -34,7 +40,7 @@ const Kernels& choose() {
   if (const char* wanted = std::getenv("TIMERNN_ISA")) {
     if (const Kernels* table = kernels_for(wanted)) return *table;
   }
-  for (const char* isa : {"avx512", "avx2"}) {
+  for (const char* isa : {"avx512", "avx2", "neon"}) {
     if (const Kernels* table = kernels_for(isa)) return *table;
   }
   return kernels_table_generic;

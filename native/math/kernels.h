@@ -151,8 +151,8 @@ struct Kernels {
 /// The table for this CPU, or for the set named by the environment variable TIMERNN_ISA if this CPU can run
 /// it.
 const Kernels& kernels();
-/// The table of one instruction set (`generic`, `avx2`, `avx512`), null if not compiled in or not runnable
-/// here.
+/// The table of one instruction set (`generic`, `avx2`, `avx512`, `neon`), null if not compiled in or not
+/// runnable here.
 const Kernels* kernels_for(const char* isa);
 
 }  // namespace timernn

@@ -23,6 +23,28 @@ TEST("tables are found by their own names, and only by those") {
   for (const char* name : {"", "AVX2", "avx", "generic "}) CHECK(kernels_for(name) == nullptr);
 }
 
+TEST("neon is there on every 64-bit Arm CPU, and nowhere else") {
+#ifdef __aarch64__
+  CHECK(kernels_for("neon") != nullptr);
+#else
+  CHECK(kernels_for("neon") == nullptr);
+#endif
+}
+
+#ifdef __OPTIMIZE__  // without it compilers fuse nothing
+TEST("every set but generic has fused multiply-adds, which is what it is chosen for") {
+  // p is g · a rounded: a fused p − a · g leaves what the rounding took, two operations leave zero.
+  const float a = 1.0f + 0x1p-13f;
+  const std::vector<float> g(16, 1.0f + 0x1p-12f);
+  for (const Kernels* k : runnable_isas()) {
+    if (std::string("generic") == k->isa) continue;
+    std::vector<float> p(16, g[0] * a);
+    k->subtract_scaled(p.data(), g.data(), a, p.size());
+    for (float x : p) CHECK_EQ(x, -0x1p-25f);
+  }
+}
+#endif
+
 TEST("TIMERNN_GEMM chooses the path; auto is packed where the kernels have fused multiply-adds") {
   const char* variable = std::getenv("TIMERNN_GEMM");
   const std::string wanted = variable == nullptr ? "auto" : variable;

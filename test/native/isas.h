@@ -10,7 +10,7 @@ namespace timernn::test {
 
 inline std::vector<const Kernels*> runnable_isas() {
   std::vector<const Kernels*> tables;
-  for (const char* isa : {"generic", "avx2", "avx512"}) {
+  for (const char* isa : {"generic", "avx2", "avx512", "neon"}) {
     if (const Kernels* table = kernels_for(isa)) tables.push_back(table);
   }
   return tables;

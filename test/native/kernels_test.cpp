@@ -141,7 +141,8 @@ struct Row {
 };
 Row softmax_in_double(const std::vector<float>& z, std::size_t target) {
   Row row{{}, 0.0, -INFINITY};
-  for (float v : z) row.top = std::fmax(row.top, d(v));
+  // Not std::fmax: GCC 12 for 64-bit Arm stops with an internal error on it (in vect_transform_reduction).
+  for (float v : z) row.top = std::max(row.top, d(v));
   double sum = 0.0;
   for (float v : z) sum += std::exp(d(v) - row.top);
   for (float v : z) row.p.push_back(std::exp(d(v) - row.top) / sum);
