@@ -1,9 +1,10 @@
 // A recurrent layer alone: its replica, and what several threads need to share one step.
+#include "layers/layer_replica.h"
+
 #include <memory>
 
 #include "args.h"
 #include "gemm/packed.h"
-#include "layers/layer_replica.h"
 #include "math/kernels.h"
 #include "train/control.h"
 #include "train/placement.h"
@@ -14,10 +15,10 @@ namespace {
 class LayerReplicaWrap : public Napi::ObjectWrap<LayerReplicaWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "LayerReplica",
-                       {InstanceMethod("pack", &LayerReplicaWrap::pack),
-                        InstanceMethod("window", &LayerReplicaWrap::window),
-                        InstanceAccessor<&LayerReplicaWrap::packed_floats>("packedFloats")});
+    return DefineClass(
+        env, "LayerReplica",
+        {InstanceMethod("pack", &LayerReplicaWrap::pack), InstanceMethod("window", &LayerReplicaWrap::window),
+         InstanceAccessor<&LayerReplicaWrap::packed_floats>("packedFloats")});
   }
 
   explicit LayerReplicaWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<LayerReplicaWrap>(info) {
@@ -73,7 +74,8 @@ Napi::Value sum_range(const Napi::CallbackInfo& info) {
     float* sum = nullptr;
     for (std::uint32_t s = 0; s < list.Length(); ++s) {
       const auto part = floats(list.Get(s), "parts[]");
-      if (part.length < to) fail(info.Env(), "ERR_TIMERNN_SHAPE", "Expected parts[] to reach to the end of the range");
+      if (part.length < to)
+        fail(info.Env(), "ERR_TIMERNN_SHAPE", "Expected parts[] to reach to the end of the range");
       if (s == 0) {
         sum = part.data;
       } else {

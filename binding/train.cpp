@@ -55,8 +55,7 @@ Napi::Object snapshot(const Napi::Object& run) {
 std::vector<std::uint32_t*> touched(const Napi::Value& value, const RunPlan& plan) {
   const std::size_t shards = plan.shard_rows.size();
   if (!value.IsArray() || value.As<Napi::Array>().Length() != shards) {
-    fail(value.Env(), "ERR_TIMERNN_SHAPE",
-         "Expected touched to be an array of " + std::to_string(shards));
+    fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected touched to be an array of " + std::to_string(shards));
   }
   std::vector<std::uint32_t*> out;
   for (std::uint32_t s = 0; s < shards; ++s) {

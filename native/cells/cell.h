@@ -61,7 +61,7 @@ struct CellBackward {
   const float* xs;
   const float* const* params;
   const float* const* packed;  ///< as for forward, the transposed forms too
-  float* ws;  ///< as forward left it; destroyed, so one backward a forward
+  float* ws;                   ///< as forward left it; destroyed, so one backward a forward
   float* scratch;
   CellDims dims;
 };

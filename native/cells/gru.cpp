@@ -66,8 +66,8 @@ void forward_after(const CellForward& f) {
   float *gates = f.ws, *products = f.ws + T * 3 * step;
   std::memcpy(f.hs, f.state, step * sizeof(float));
   input_product({gates, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], T * n, D, 3 * H});
-  const StepProduct recurrent(f.scratch,
-                              {f.params[kWh], packed_form(f.packed, kRecurrent), H, 3 * H, 3 * H}, f.dims);
+  const StepProduct recurrent(f.scratch, {f.params[kWh], packed_form(f.packed, kRecurrent), H, 3 * H, 3 * H},
+                              f.dims);
   for (std::size_t t = 0; t < T; ++t) {
     float *a = gates + t * 3 * step, *q = products + t * 3 * step, *h = f.hs + (t + 1) * step;
     recurrent({q, 3 * H, h - step, H});
@@ -169,8 +169,10 @@ void backward_before(const CellBackward& b) {
 }  // namespace
 
 extern const Cell gru_cell, gru_reset_before_cell;
-const Cell gru_cell = {"gru", 1, tensors_after, forms_after, ws_after, scratch_after, forward_after, backward_after};
+const Cell gru_cell = {"gru",         1, tensors_after, forms_after, ws_after, scratch_after, forward_after,
+                       backward_after};
 const Cell gru_reset_before_cell = {
-    "gru-reset-before", 1, tensors_before, forms_before, ws_before, scratch_before, forward_before, backward_before};
+    "gru-reset-before", 1, tensors_before, forms_before, ws_before, scratch_before, forward_before,
+    backward_before};
 
 }  // namespace timernn

@@ -51,8 +51,8 @@ void forward(const CellForward& f) {
   std::memcpy(f.hs, f.state, bytes);
   std::memcpy(cs, f.state + step, bytes);
   input_product({gates, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], T * n, D, 4 * H});
-  const StepProduct recurrent(f.scratch,
-                              {f.params[kWh], packed_form(f.packed, kRecurrent), H, 4 * H, 4 * H}, f.dims);
+  const StepProduct recurrent(f.scratch, {f.params[kWh], packed_form(f.packed, kRecurrent), H, 4 * H, 4 * H},
+                              f.dims);
   for (std::size_t t = 0; t < T; ++t) {
     float *a = gates + t * 4 * step, *h = f.hs + (t + 1) * step, *c = cs + (t + 1) * step;
     recurrent({a, 4 * H, h - step, H, true});

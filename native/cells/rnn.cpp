@@ -78,9 +78,21 @@ void backward(const CellBackward& b) {
 }  // namespace
 
 extern const Cell rnn_cell, rnn_relu_cell;
-const Cell rnn_cell = {
-    "rnn", 1, tensors, forms, ws_floats, scratch_floats, forward<Activation::tanh>, backward<Activation::tanh>};
-const Cell rnn_relu_cell = {
-    "rnn-relu", 1, tensors, forms, ws_floats, scratch_floats, forward<Activation::relu>, backward<Activation::relu>};
+const Cell rnn_cell = {"rnn",
+                       1,
+                       tensors,
+                       forms,
+                       ws_floats,
+                       scratch_floats,
+                       forward<Activation::tanh>,
+                       backward<Activation::tanh>};
+const Cell rnn_relu_cell = {"rnn-relu",
+                            1,
+                            tensors,
+                            forms,
+                            ws_floats,
+                            scratch_floats,
+                            forward<Activation::relu>,
+                            backward<Activation::relu>};
 
 }  // namespace timernn

@@ -108,8 +108,9 @@ void gemm_outer(const OuterGemm& g, float* scratch) {
       pack({columns, g.B + r0 * g.ldb + c0, k, width, g.ldb});
       for (std::size_t c = 0; c < width; c += panel) {
         for (std::size_t m0 = 0; m0 < g.m; m0 += height) {
-          kernels().gemm_panel({g.C + m0 * g.ldc + c0 + c, g.ldc, tiles + m0 * k, 1, height, 0, columns + c * k,
-                                std::min(height, g.m - m0), std::min(panel, width - c), k, r0 != 0, false});
+          kernels().gemm_panel({g.C + m0 * g.ldc + c0 + c, g.ldc, tiles + m0 * k, 1, height, 0,
+                                columns + c * k, std::min(height, g.m - m0), std::min(panel, width - c), k,
+                                r0 != 0, false});
         }
       }
     }

@@ -108,13 +108,13 @@ void tile(const PanelProduct& g, std::size_t first) {
 
 using TileFunction = void (*)(const PanelProduct&, std::size_t);
 #if defined(__AVX512F__) || defined(__aarch64__)
-#define TIMERNN_TILES(V, N)                                                                                  \
-  {                                                                                                          \
-    nullptr, tile<V, 1, N>, tile<V, 2, N>, tile<V, 3, N>, tile<V, 4, N>, tile<V, 5, N>, tile<V, 6, N>,       \
-        tile<V, 7, N>, tile<V, 8, N>, tile<V, 9, N>, tile<V, 10, N>, tile<V, 11, N>, tile<V, 12, N>          \
+#define TIMERNN_TILES(V, N)                                                                            \
+  {                                                                                                    \
+    nullptr, tile<V, 1, N>, tile<V, 2, N>, tile<V, 3, N>, tile<V, 4, N>, tile<V, 5, N>, tile<V, 6, N>, \
+        tile<V, 7, N>, tile<V, 8, N>, tile<V, 9, N>, tile<V, 10, N>, tile<V, 11, N>, tile<V, 12, N>    \
   }
 #else
-#define TIMERNN_TILES(V, N)                                                                                  \
+#define TIMERNN_TILES(V, N) \
   { nullptr, tile<V, 1, N>, tile<V, 2, N>, tile<V, 3, N>, tile<V, 4, N>, tile<V, 5, N>, tile<V, 6, N> }
 #endif
 // Half a vector, one, two: the narrowest that holds the columns.

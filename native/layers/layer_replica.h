@@ -11,12 +11,12 @@
 namespace timernn {
 
 struct LayerWindow {
-  float* dxs;                      ///< T·n×D, overwritten
-  float* const* grads;             ///< the cell's gradients in table order, overwritten
-  float* state;                    ///< in: carried state; out: state after the window (states·n×H, h first)
-  const float *xs, *dhs;           ///< T·n×D; T·n×H, gradient of the outputs
-  const float* const* params;      ///< the cell's tensors in table order
-  const float* packed;             ///< packed_layer_floats(), as pack() made it; null: products go through BLAS
+  float* dxs;                  ///< T·n×D, overwritten
+  float* const* grads;         ///< the cell's gradients in table order, overwritten
+  float* state;                ///< in: carried state; out: state after the window (states·n×H, h first)
+  const float *xs, *dhs;       ///< T·n×D; T·n×H, gradient of the outputs
+  const float* const* params;  ///< the cell's tensors in table order
+  const float* packed;         ///< packed_layer_floats(), as pack() made it; null: products go through BLAS
 };
 
 class LayerReplica {

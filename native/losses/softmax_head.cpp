@@ -2,6 +2,7 @@
 #include "softmax_head.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "../gemm/gemm.h"
@@ -11,17 +12,20 @@
 namespace timernn {
 
 namespace {
-// BLAS packs W at every call, so its blocks are large (8 MB). Ours are packed once a window: up to 7 MB of
-// logits leave L3 to the weights, and give the gradient of W a sum long enough to pay for loading and storing
-// it.
+// Rows of a block. BLAS packs W at every call, so it gets 8 MB of logits at a time. Ours are packed once a
+// window, and what is used again soon lies in L2 whatever the block; up to 14 MB of exponentials give the
+// gradient of W a sum long enough to pay for loading and storing it.
 std::size_t choose_rows(const HeadDims& d, bool packed) {
   if (!packed)
     return std::min(d.M, std::max<std::size_t>(64, (std::size_t{8} << 20) / (d.V * sizeof(float))));
-  const std::size_t tile = kernels().tile, fit = (std::size_t{7} << 20) / (d.V * sizeof(float)) / tile * tile;
-  return std::min(d.M, std::clamp(fit, 2 * tile, 24 * tile));
+  const std::size_t tile = kernels().tile,
+                    fit = (std::size_t{14} << 20) / (d.V * sizeof(float)) / tile * tile;
+  return std::min(d.M, std::clamp(fit, 2 * tile, 32 * tile));
 }
-// Rows of Wᵀ multiplied at a time, so that they serve all tiles of the block from L1.
-constexpr std::size_t kTurnedPanels = 8;
+// Columns that go through product, softmax and dh together, while a block of them is in L2.
+std::size_t chunk_columns() {
+  return 8 * kernels().panel;
+}
 
 // Height of even tiles that cover n.
 std::size_t tile_height(std::size_t n) {
@@ -55,20 +59,26 @@ void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, 
 }
 
 SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable, const float* packed)
-    : dims_(most), rows_(choose_rows(most, packed != nullptr)), weights_(packed) {
-  logits_ = Buffer(rows_ * packed_floats(1, most.V));
-  if (packed == nullptr) return;
-  const std::size_t panel = kernels().panel;
+    : dims_(most), rows_(choose_rows(most, packed != nullptr)), trainable_(trainable), weights_(packed) {
+  if (packed == nullptr) {
+    logits_ = Buffer(rows_ * most.V);
+    return;
+  }
   weights_turned_ = weights_ + packed_floats(most.H + 1, most.V);
-  row_tiles_ = Buffer((rows_ + kernels().tile) * (most.H + 1));
+  logits_ = Buffer(rows_ * packed_floats(1, trainable ? most.V : std::min(most.V, chunk_columns())));
+  row_tiles_ = Buffer(rows_ * (most.H + 1));
   if (trainable) column_tiles_ = Buffer(rows_ * (most.H + kernels().tile));
-  inverse_ = Buffer(rows_);
-  scratch_ = Buffer(2 * rows_ * panel);
+  sums_ = Buffer(rows_ * kernels().panel);
+  for (Buffer* b : {&reference_, &factor_, &target_, &target_e_, &inverse_}) *b = Buffer(rows_);
 }
 
 std::size_t SoftmaxHead::workspace_floats() const {
-  return logits_.size() + row_tiles_.size() + column_tiles_.size() + inverse_.size() +
-         scratch_.size();
+  std::size_t floats = 0;
+  for (const Buffer* b : {&logits_, &row_tiles_, &column_tiles_, &sums_, &reference_, &factor_, &target_,
+                          &target_e_, &inverse_}) {
+    floats += b->size();
+  }
+  return floats;
 }
 
 double SoftmaxHead::forward(const HeadInput& in) {
@@ -103,30 +113,102 @@ double SoftmaxHead::blas(const HeadInput& in, const HeadGrads* g) {
 
 // Rows of h side by side, tile after tile, with a one below them that multiplies the bias: the product reads
 // one stream instead of one a row.
-void SoftmaxHead::row_tiles(const float* hs, std::size_t rows, std::size_t height) {
-  const std::size_t H = dims_.H;
+void SoftmaxHead::row_tiles(const float* hs, std::size_t rows) {
+  const std::size_t H = dims_.H, height = tile_height(rows);
   float* out = row_tiles_.data();
-  for (std::size_t r0 = 0; r0 < rows; r0 += height, out += (H + 1) * height) {
-    const std::size_t count = std::min(height, rows - r0);
-    kernels().turn_tile(out, hs + r0 * H, H, H, count);
+  for (std::size_t r = 0; r < rows; r += height) {
+    const std::size_t count = std::min(height, rows - r);
+    kernels().turn_tile(out, hs + r * H, H, H, count);
     std::fill_n(out + H * count, count, 1.0f);
+    out += (H + 1) * count;
   }
 }
 
-double SoftmaxHead::packed_logits(const HeadInput& in, std::size_t first, std::size_t rows, bool gradient) {
+// e: columns [v, v + n) of h·W + b. Whole panels are stored, the padded columns too: the softmax skips them.
+void SoftmaxHead::logits(float* e, std::size_t v, std::size_t n, std::size_t rows) const {
   const std::size_t V = dims_.V, panel = kernels().panel, k = dims_.H + 1, height = tile_height(rows);
-  row_tiles(in.hs + first * dims_.H, rows, height);
-  for (std::size_t v = 0; v < V; v += panel) {
-    const float *w = weights_ + v * k, *next = v + panel < V ? w + k * panel : nullptr;
+  for (std::size_t c = 0; c < n; c += panel) {
+    const float *w = weights_ + (v + c) * k, *next = v + c + panel < V ? w + k * panel : nullptr;
     for (std::size_t r = 0; r < rows; r += height) {
-      // Whole panels are stored, the padded columns too: the softmax skips them.
       const std::size_t count = std::min(height, rows - r);
-      kernels().gemm_panel({logits_.data() + v * rows + r * panel, panel, row_tiles_.data() + r * k, 1, count,
-                            0, w, count, panel, k, false, false, r == 0 ? next : nullptr});
+      kernels().gemm_panel({e + c * rows + r * panel, panel, row_tiles_.data() + r * k, 1, count, 0, w, count,
+                            panel, k, false, false, r == 0 ? next : nullptr});
     }
   }
-  return kernels().softmax_panels(
-      {logits_.data(), rows, V, in.targets + first, inverse_.data(), scratch_.data(), gradient});
+}
+
+// dhs (+)= e·Wᵀ over columns [v, v + n).
+void SoftmaxHead::hidden_gradients(float* dhs, const float* e, std::size_t v, std::size_t n,
+                                   std::size_t rows) const {
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
+  for (std::size_t h = 0; h < H; h += panel) {
+    const float* w = weights_turned_ + h * V + v * panel;
+    const float* next = h + panel < H ? w + V * panel
+                        : v + n < V   ? weights_turned_ + (v + n) * panel
+                                      : nullptr;
+    kernels().gemm_panel(
+        {dhs + h, H, e, panel, 1, rows * panel, w, rows, std::min(panel, H - h), n, v != 0, false, next});
+  }
+}
+
+// A row met a logit far above all before: its earlier e, and what was made of them, shrink.
+void SoftmaxHead::shrink(float* dhs, std::size_t columns, std::size_t rows) {
+  const std::size_t panel = kernels().panel;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const float factor = factor_.data()[r];
+    if (factor == 1.0f) continue;
+    for (std::size_t v = 0; v < columns; v += panel) {
+      float* e = logits_.data() + v * rows + r * panel;
+      for (std::size_t c = 0; c < panel; ++c) e[c] *= factor;
+    }
+    for (std::size_t h = 0; h < dims_.H; ++h) dhs[r * dims_.H + h] *= factor;
+  }
+}
+
+namespace {
+// out[r]: the entry of the row's target in e, where columns [v, v + n) have it.
+void keep_targets(float* out, const float* e, std::size_t v, std::size_t n, const std::uint32_t* targets,
+                  std::size_t rows) {
+  const std::size_t panel = kernels().panel;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::size_t c = targets[r] - v;  // wraps around where the target lies before v
+    if (c < n) out[r] = e[(c / panel * rows + r) * panel + c % panel];
+  }
+}
+}  // namespace
+
+// The block's losses from its sums. The gradient of the logits is e · inverse, once Σe is off the target.
+double SoftmaxHead::losses(const std::uint32_t* targets, std::size_t rows, bool gradient) {
+  const std::size_t panel = kernels().panel;
+  double loss = 0.0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    double sum = 0.0;
+    for (std::size_t l = 0; l < panel; ++l) sum += static_cast<double>(sums_.data()[r * panel + l]);
+    const double z = static_cast<double>(target_.data()[r]), m = static_cast<double>(reference_.data()[r]);
+    const double e = static_cast<double>(target_e_.data()[r]);
+    // A confident row has a small loss; from its own e, the rounding of that drops out.
+    loss += 2.0 * e > sum ? std::log(sum / e) : std::log(sum) - (z - m);
+    inverse_.data()[r] = static_cast<float>(1.0 / sum);
+    if (gradient) {
+      logits_.data()[(targets[r] / panel * rows + r) * panel + targets[r] % panel] -= static_cast<float>(sum);
+    }
+  }
+  return loss;
+}
+
+// dh = (e·Wᵀ) · scale / Σe − scale · (the target's row of Wᵀ).
+void SoftmaxHead::finish_hidden(float* dhs, const std::uint32_t* targets, std::size_t rows,
+                                float scale) const {
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const float factor = inverse_.data()[r] * scale;
+    for (std::size_t h = 0; h < H; h += panel) {
+      const float* w = weights_turned_ + h * V + targets[r] * panel;
+      float* out = dhs + r * H + h;
+      const std::size_t width = std::min(panel, H - h);
+      for (std::size_t c = 0; c < width; ++c) out[c] = out[c] * factor - w[c] * scale;
+    }
+  }
 }
 
 // h · inverse, columns side by side, tile after tile: the gradient of W reads them in order, out of L1.
@@ -140,6 +222,7 @@ void SoftmaxHead::column_tiles(const float* hs, std::size_t rows, std::size_t he
 
 void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
   const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, height = tile_height(H);
+  for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
   column_tiles(hs, rows, height);
   for (std::size_t v = 0; v < V; v += panel) {
     const float *e = logits_.data() + v * rows, *next = v + panel < V ? e + rows * panel : nullptr;
@@ -152,35 +235,35 @@ void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::siz
   }
 }
 
-// dh = e·Wᵀ · inverse, a few panels of e at a time.
-void SoftmaxHead::hidden_gradients(const HeadGrads& g, std::size_t first, std::size_t rows) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, chunk = kTurnedPanels * panel;
-  float* dhs = g.dhs + first * H;
+double SoftmaxHead::block(const HeadInput& in, const HeadGrads* g, std::size_t first, std::size_t rows) {
+  const std::size_t V = dims_.V, panel = kernels().panel, chunk = chunk_columns();
+  const std::uint32_t* targets = in.targets + first;
+  float* dhs = g == nullptr ? nullptr : g->dhs + first * dims_.H;
+  row_tiles(in.hs + first * dims_.H, rows);
   for (std::size_t v = 0; v < V; v += chunk) {
-    const std::size_t k = std::min(chunk, V - v);
-    for (std::size_t h = 0; h < H; h += panel) {
-      const float* w = weights_turned_ + h * V + v * panel;
-      const float* next = h + panel < H   ? w + V * panel
-                          : v + chunk < V ? weights_turned_ + (v + chunk) * panel
-                                          : nullptr;
-      kernels().gemm_panel({dhs + h, H, logits_.data() + v * rows, panel, 1, rows * panel, w, rows,
-                            std::min(panel, H - h), k, v != 0, false, next});
-    }
+    const std::size_t n = std::min(chunk, V - v);
+    float* e = logits_.data() + (trainable_ ? v * rows : 0);
+    logits(e, v, n, rows);
+    keep_targets(target_.data(), e, v, n, targets, rows);
+    const bool moved =
+        kernels().softmax_chunk({e, rows, n, reference_.data(), sums_.data(), factor_.data(), v == 0});
+    for (std::size_t r = 0; moved && r < rows; ++r) target_e_.data()[r] *= factor_.data()[r];
+    keep_targets(target_e_.data(), e, v, n, targets, rows);
+    if (g == nullptr) continue;
+    if (moved) shrink(dhs, v, rows);
+    hidden_gradients(dhs, e, v, n, rows);
   }
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t h = 0; h < H; ++h) dhs[r * H + h] *= inverse_.data()[r];
-  }
+  const double loss = losses(targets, rows, g != nullptr);
+  if (g == nullptr) return loss;
+  finish_hidden(dhs, targets, rows, g->scale);
+  weight_gradients(*g, in.hs + first * dims_.H, rows, first != 0);
+  return loss;
 }
 
 double SoftmaxHead::packed(const HeadInput& in, const HeadGrads* grads) {
   double loss = 0.0;
   for (std::size_t first = 0; first < in.M; first += rows_) {
-    const std::size_t rows = std::min(rows_, in.M - first);
-    loss += packed_logits(in, first, rows, grads != nullptr);
-    if (grads == nullptr) continue;
-    for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= grads->scale;
-    weight_gradients(*grads, in.hs + first * dims_.H, rows, first != 0);
-    hidden_gradients(*grads, first, rows);
+    loss += block(in, grads, first, std::min(rows_, in.M - first));
   }
   return loss;
 }

@@ -1,9 +1,10 @@
 // The output layer and its loss in one: logits = h·W + b, softmax cross-entropy, and all their gradients, in
 // blocks of rows so that the logits of a window are never held at once.
 //
-// On the packed path a block's logits stay in cache, in the panel layout that the gradient products read, so
-// nothing is packed but the weights, once a window. Its gradients are e · (scale / Σe) with e the
-// unnormalised softmax: the factor goes onto the few columns of h and dh instead of onto the thousands of e.
+// On the packed path a block of rows goes through a few hundred columns at a time: product, softmax and the
+// gradient at h find them in L2. The exponentials e are kept for the gradient of W, in the panel layout that
+// it reads, so nothing is packed but the weights, once a window. The gradients are e · (scale / Σe): the
+// factor goes onto the few columns of h and dh instead of onto the thousands of e.
 // Refuses to do: labels to ignore (the layers API has them; inside a replica every position is predicted).
 #pragma once
 
@@ -57,19 +58,26 @@ class SoftmaxHead {
  private:
   double blas(const HeadInput& in, const HeadGrads* grads);
   double packed(const HeadInput& in, const HeadGrads* grads);
-  double packed_logits(const HeadInput& in, std::size_t first, std::size_t rows, bool gradient);
-  void row_tiles(const float* hs, std::size_t rows, std::size_t height);
+  double block(const HeadInput& in, const HeadGrads* grads, std::size_t first, std::size_t rows);
+  void row_tiles(const float* hs, std::size_t rows);
+  void logits(float* e, std::size_t v, std::size_t n, std::size_t rows) const;
+  void hidden_gradients(float* dhs, const float* e, std::size_t v, std::size_t n, std::size_t rows) const;
+  void shrink(float* dhs, std::size_t columns, std::size_t rows);
+  double losses(const std::uint32_t* targets, std::size_t rows, bool gradient);
+  void finish_hidden(float* dhs, const std::uint32_t* targets, std::size_t rows, float scale) const;
   void column_tiles(const float* hs, std::size_t rows, std::size_t height);
   void weight_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
-  void hidden_gradients(const HeadGrads& grads, std::size_t first, std::size_t rows);
 
   HeadDims dims_{};
   std::size_t rows_ = 0;  ///< rows of a block
-  Buffer logits_;                                               ///< a block
+  bool trainable_ = false;
   const float *weights_ = nullptr, *weights_turned_ = nullptr;  ///< W with b as an extra row, and Wᵀ, packed
+  Buffer logits_;        ///< a block; without gradients, a few columns of it
   Buffer row_tiles_;     ///< h of a block, and ones, in tiles of a few rows
   Buffer column_tiles_;  ///< h · factor, in tiles of a few columns
-  Buffer inverse_, scratch_;
+  Buffer sums_;          ///< of e, a panel of lanes a row
+  /// A row: what exp subtracts, its correction, z and e of the target, 1 / Σe.
+  Buffer reference_, factor_, target_, target_e_, inverse_;
 };
 
 }  // namespace timernn

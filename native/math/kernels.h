@@ -33,19 +33,21 @@ struct TilePack {
   float* out;  ///< rows·height floats
   const float* in;
   std::size_t ld, rows;
-  std::size_t width, height;  ///< width ≤ height; what lies in between is undefined
+  std::size_t width, height;     ///< width ≤ height; what lies in between is undefined
   const float* scale = nullptr;  ///< a factor a row, or null
 };
 
-/// Softmax cross-entropy of a block of rows whose logits lie in panels: element (r, v) at
-/// x[(v / panel · rows + r) · panel + v % panel].
-struct SoftmaxPanels {
-  float* x;             ///< logits; left as e = exp(z − max), with e[target] −= Σe where `gradient`
-  std::size_t rows, n;  ///< n logits a row
-  const std::uint32_t* targets;  ///< a row
-  float* inverse;                ///< out, a row: 1 / Σe. The gradient of the logits is e · inverse
-  float* scratch;                ///< 2 · rows · panel floats
-  bool gradient;
+/// Some columns of a softmax over many, for a block of rows whose logits lie in panels: element (r, c) at
+/// x[(c / panel · rows + r) · panel + c % panel]. A row's columns come in several calls, and its greatest
+/// logit is not known before the last one; so e = exp(z − reference) with a reference that is at most 40
+/// below the greatest logit so far. Where it must move, what came before shrinks by `factor`.
+struct SoftmaxChunk {
+  float* x;             ///< logits, overwritten with e
+  std::size_t rows, n;  ///< n columns a row
+  float* reference;     ///< a row, carried from call to call
+  float* sums;          ///< rows·panel running sums of e in lanes, carried from call to call
+  float* factor;        ///< out, a row: what the e of earlier calls must be multiplied with
+  bool first;           ///< sets reference and sums
 };
 
 /// All n rows of one LSTM step; the equations stand in cells/lstm.cpp. No array overlaps another.
@@ -138,8 +140,8 @@ struct Kernels {
   /// scratch.
   float (*softmax_cross_entropy)(float* x, const float* bias, std::size_t n, std::size_t target, float scale,
                                  bool gradient);
-  /// Sum of the losses of a block, in nats.
-  double (*softmax_panels)(const SoftmaxPanels& g);
+  /// Returns whether any factor is not 1.
+  bool (*softmax_chunk)(const SoftmaxChunk& g);
   /// x = softmax(x), in place.
   void (*softmax)(float* x, std::size_t n);
 

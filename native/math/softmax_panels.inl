@@ -1,5 +1,5 @@
-// Softmax cross-entropy over logits in panels; included by kernels.inl. Passes go panel by panel, which is
-// the order in memory, and keep one vector of running values a row in L1.
+// The softmax of a few panels of logits while they are in cache; included by kernels.inl. Row by row: the
+// greatest logit, then the exponentials, which find the row in L1.
 
 inline float top_lane(Vf v) {
   float top = v[0];
@@ -8,7 +8,7 @@ inline float top_lane(Vf v) {
 }
 
 // The last panel's columns beyond n hold zeros from the packed weights: they must not count.
-inline void hide_padding(const SoftmaxPanels& g) {
+inline void hide_padding(const SoftmaxChunk& g) {
   const std::size_t used = g.n % kPanel;
   if (used == 0) return;
   float* x = g.x + g.n / kPanel * g.rows * kPanel;
@@ -17,51 +17,49 @@ inline void hide_padding(const SoftmaxPanels& g) {
   }
 }
 
-void panel_maxima(const SoftmaxPanels& g, float* maxima) {
-  const std::size_t panels = (g.n + kPanel - 1) / kPanel;
-  for (std::size_t r = 0; r < g.rows; ++r) store(maxima + r * kLanes, splat(-3.402823466e+38f));
-  const float* x = g.x;
-  for (std::size_t p = 0; p < panels; ++p) {
-    for (std::size_t r = 0; r < g.rows; ++r, x += kPanel) {
-      const Vf m = load(maxima + r * kLanes);
-      store(maxima + r * kLanes, max(max(load(x), load(x + kLanes)), m));
-    }
-  }
-  for (std::size_t r = 0; r < g.rows; ++r)
-    store(maxima + r * kLanes, splat(top_lane(load(maxima + r * kLanes))));
-}
+// exp(40) is still far from the largest float, and far enough from 1 that rows are hardly ever scaled.
+constexpr float kHeadroom = 40.0f;
 
-double softmax_panels(const SoftmaxPanels& g) {
-  const std::size_t panels = (g.n + kPanel - 1) / kPanel;
-  float *maxima = g.scratch, *sums = g.scratch + g.rows * kPanel;
+bool softmax_chunk(const SoftmaxChunk& g) {
+  const std::size_t panels = (g.n + kPanel - 1) / kPanel, stride = g.rows * kPanel;
   hide_padding(g);
-  panel_maxima(g, maxima);
-  double loss = 0.0;
-  const auto at = [&g](std::size_t r) {
-    return g.x + (g.targets[r] / kPanel * g.rows + r) * kPanel + g.targets[r] % kPanel;
-  };
+  bool moved = false;
   for (std::size_t r = 0; r < g.rows; ++r) {
-    loss += static_cast<double>(maxima[r * kLanes]) - static_cast<double>(*at(r));
-    store(sums + r * kPanel, Vf{});
-    store(sums + r * kPanel + kLanes, Vf{});
-  }
-  float* x = g.x;
-  for (std::size_t p = 0; p < panels; ++p) {
-    for (std::size_t r = 0; r < g.rows; ++r, x += kPanel) {
-      const Vf m = load(maxima + r * kLanes);
-      const Vf a = vexp(load(x) - m), b = vexp(load(x + kLanes) - m);
-      store(x, a);
-      store(x + kLanes, b);
-      float* s = sums + r * kPanel;
-      store(s, load(s) + a);
-      store(s + kLanes, load(s + kLanes) + b);
+    float *x = g.x + r * kPanel, *s = g.sums + r * kPanel;
+    Vf top = splat(-3.402823466e+38f), other = top;
+    for (std::size_t p = 0; p < panels; ++p) {
+      top = max(load(x + p * stride), top);
+      other = max(load(x + p * stride + kLanes), other);
     }
+    const float greatest = top_lane(max(top, other));
+    Vf a{}, b{};
+    g.factor[r] = 1.0f;
+    if (g.first) {
+      g.reference[r] = greatest;
+    } else {
+      a = load(s);
+      b = load(s + kLanes);
+      if (greatest > g.reference[r] + kHeadroom) {
+        const float factor = static_cast<float>(
+            __builtin_exp(static_cast<double>(g.reference[r]) - static_cast<double>(greatest)));
+        g.factor[r] = factor;
+        g.reference[r] = greatest;
+        a *= factor;
+        b *= factor;
+        moved = true;
+      }
+    }
+    const float reference = g.reference[r];
+    for (std::size_t p = 0; p < panels; ++p) {
+      float* at = x + p * stride;
+      const Vf u = vexp(load(at) - reference), v = vexp(load(at + kLanes) - reference);
+      store(at, u);
+      store(at + kLanes, v);
+      a += u;
+      b += v;
+    }
+    store(s, a);
+    store(s + kLanes, b);
   }
-  for (std::size_t r = 0; r < g.rows; ++r) {
-    const double sum = lane_sum(load(sums + r * kPanel)) + lane_sum(load(sums + r * kPanel + kLanes));
-    loss += __builtin_log(sum);
-    g.inverse[r] = static_cast<float>(1.0 / sum);
-    if (g.gradient) *at(r) -= static_cast<float>(sum);
-  }
-  return loss;
+  return moved;
 }

@@ -15,7 +15,9 @@ namespace timernn {
 /// The rows of a shard's gradient that are not zero: their number, then each once.
 struct TouchedRows {
   std::uint32_t* words;
-  static std::size_t capacity(std::size_t positions, std::size_t V) { return 1 + (positions < V ? positions : V); }
+  static std::size_t capacity(std::size_t positions, std::size_t V) {
+    return 1 + (positions < V ? positions : V);
+  }
   std::uint32_t count() const { return words[0]; }
   const std::uint32_t* begin() const { return words + 1; }
   const std::uint32_t* end() const { return words + 1 + words[0]; }

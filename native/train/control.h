@@ -34,7 +34,15 @@ class Control {
   void reset() const;
 
  private:
-  enum Word { kArrived = 0, kGeneration = 16, kPoison = 32, kCancel = 48, kStop = 64, kSleepers = 80, kCores = 96 };
+  enum Word {
+    kArrived = 0,
+    kGeneration = 16,
+    kPoison = 32,
+    kCancel = 48,
+    kStop = 64,
+    kSleepers = 80,
+    kCores = 96
+  };
   std::int32_t* words_;
 };
 

@@ -30,7 +30,8 @@ struct RunPlan {
   const std::uint32_t* stream_starts;  ///< one a stream
   std::size_t stream_steps, window;
   std::int32_t* control;
-  double* scratch;  ///< scratch_doubles(): a loss a shard, a square a chunk of rows, a square a chunk of the rest
+  double*
+      scratch;  ///< scratch_doubles(): a loss a shard, a square a chunk of rows, a square a chunk of the rest
   /// A list a shard, touched_words() long: zero with the gradients when the run starts.
   std::vector<std::uint32_t*> touched;
   float* packed = nullptr;  ///< packed_model_floats(), shared by all ranks; null: each packs for itself
@@ -87,9 +88,9 @@ class Runner {
   Control control_;
   Placement placement_;
   EmbeddingRows rows_;
-  std::vector<TouchedRows> touched_;  ///< a shard
-  std::vector<float*> dense_;         ///< a shard's gradients from the first tensor after the embedding on
-  std::vector<float*> tables_;        ///< a shard's gradient of the embedding
+  std::vector<TouchedRows> touched_;   ///< a shard
+  std::vector<float*> dense_;          ///< a shard's gradients from the first tensor after the embedding on
+  std::vector<float*> tables_;         ///< a shard's gradient of the embedding
   std::vector<const float*> tensors_;  ///< parameters in table order
 };
 

@@ -123,6 +123,24 @@ TEST("head: several blocks, the last one short or a single row") {
   check_head({129, 2, 33000}, rows + 1, 6);
 }
 
+TEST("head: logits that rise far above all before them, after several hundred columns") {
+  // Column v has the logit h · (v / 100): the greatest so far moves by more than exp can bear at once.
+  const std::size_t V = 1500;
+  std::vector<float> W(V), b(V), hs = {30.0f, -30.0f, 12.0f}, dhs(3), dW(V), db(V);
+  for (std::size_t v = 0; v < V; ++v) W[v] = static_cast<float>(v) / 100.0f;
+  for (const std::uint32_t target : {3u, 700u, 1499u}) {
+    const std::vector<std::uint32_t> targets(3, target);
+    const Expected e = head_in_double(hs, W, b, targets, 1.0);
+    Head head({3, 1, V}, true);
+    const double loss = head.forward_backward({hs.data(), W.data(), b.data(), targets.data(), 3},
+                                              {dhs.data(), dW.data(), db.data(), 1.0f});
+    CHECK_NEAR(loss, e.loss, 1e-6 * e.loss);
+    CHECK_LE(relative_error(dhs, e.dhs), 1e-5);
+    CHECK_LE(relative_error(dW, e.dW), 1e-5);
+    CHECK_LE(relative_error(db, e.db), 1e-5);
+  }
+}
+
 TEST("head: a confident or hopeless row stays finite; a NaN reaches the loss") {
   const std::vector<std::uint32_t> targets = {1, 0};
   const std::vector<float> W = {-1.0f, 1.0f, 0.0f}, b(3);
