@@ -117,6 +117,7 @@ Napi::Value cells(const Napi::CallbackInfo& info) {
 Napi::Value misalignment(const Napi::CallbackInfo& info) {
   const auto view = floats(info[0], "array");
   const auto address = reinterpret_cast<std::uintptr_t>(view.data);
+  if (view.length * sizeof(float) >= kLargeMemory) prefer_large_pages(view.data, view.length * sizeof(float));
   return Napi::Number::New(info.Env(),
                            static_cast<double>((kAlignment - address % kAlignment) % kAlignment / 4));
 }

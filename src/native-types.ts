@@ -201,7 +201,10 @@ export interface Binding {
   initialise(params: Float32Array, spec: NativeSpec, offsets: number[], seed: bigint): Promise<void>;
   /** Synchronous initialisation of one layer's tensors, in table order, for the layers API. */
   initialiseCell(tensors: readonly Float32Array[], cell: string, D: number, H: number, seed: bigint): void;
-  /** Floats to skip from the start of `array` to the next 64-byte boundary of its memory. */
+  /**
+   * Floats to skip from the start of `array`, which is new, to the next 64-byte boundary of its memory. Asks for large
+   * pages where it is large.
+   */
   misalignment(array: Float32Array): number;
   /** Uniform numbers in [low, high) addressed by (seed, stream). */
   uniform(out: Float32Array, low: number, high: number, seed: bigint, stream: number): void;

@@ -8,6 +8,8 @@
 #include <memory>
 #include <new>
 
+#include "pages.h"
+
 namespace timernn {
 
 inline constexpr std::size_t kAlignment = 64;
@@ -17,10 +19,14 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::size_t floats) : size_(floats) {
     if (floats == 0) return;
-    const std::size_t bytes = (floats * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
-    void* memory = std::aligned_alloc(kAlignment, bytes);
+    const bool large = floats >= kLargeMemory / sizeof(float);
+    const std::size_t alignment = large ? kLargePage : kAlignment;
+    if (floats > (static_cast<std::size_t>(-1) - alignment) / sizeof(float)) throw std::bad_alloc();
+    const std::size_t bytes = (floats * sizeof(float) + alignment - 1) / alignment * alignment;
+    void* memory = std::aligned_alloc(alignment, bytes);
     if (memory == nullptr) throw std::bad_alloc();
-    std::memset(memory, 0, bytes);
+    if (large) prefer_large_pages(memory, bytes);
+    std::memset(memory, 0, floats * sizeof(float));
     data_.reset(static_cast<float*>(memory));
   }
   float* data() noexcept { return data_.get(); }

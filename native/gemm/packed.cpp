@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
 namespace timernn {
@@ -12,7 +11,7 @@ namespace {
 // Rows of A that stay in L2 while all panels of B pass by.
 constexpr std::size_t kRowBlockFloats = 48 * 1024;
 // Blocks of a weight gradient: rows summed at a time, and columns whose packed block stays in L2.
-constexpr std::size_t kOuterRows = 256, kOuterColumns = 512;
+constexpr std::size_t kOuterRows = 512, kOuterColumns = 512;
 
 std::size_t round_up(std::size_t n, std::size_t to) {
   return (n + to - 1) / to * to;
@@ -40,25 +39,23 @@ std::size_t packed_floats(std::size_t k, std::size_t n) {
 }
 
 namespace {
-void pack_rows(float* out, const Pack& p, std::size_t first, std::size_t width) {
-  const std::size_t panel = kernels().panel;
-  for (std::size_t r = 0; r < p.k; ++r) {
-    std::memcpy(out + r * panel, p.B + r * p.ld + first, width * sizeof(float));
-    if (width < panel) std::memset(out + r * panel + width, 0, (panel - width) * sizeof(float));
-  }
-}
-
+// Rows that go into panel after panel together; see kRowsAtOnce in panel.inl.
+constexpr std::size_t kRowsAtOnce = 8;
 }  // namespace
 
 void pack(const Pack& p) {
-  const std::size_t panel = kernels().panel, rows = p.panel_k == 0 ? p.k : p.panel_k;
-  for (std::size_t i = 0; i < panels_of(p.n); ++i) {
-    float* out = p.out + i * panel * rows;
-    const std::size_t first = i * panel, width = std::min(panel, p.n - first);
-    if (p.transposed) {
-      kernels().pack_turned(out, p.B + first * p.ld, p.ld, p.k, width);
-    } else {
-      pack_rows(out, p, first, width);
+  const std::size_t panel = kernels().panel, stride = panel * (p.panel_k == 0 ? p.k : p.panel_k);
+  const std::size_t at_once = p.transposed ? p.k : kRowsAtOnce;
+  for (std::size_t r = 0; r < p.k; r += at_once) {
+    const std::size_t rows = std::min(at_once, p.k - r);
+    for (std::size_t first = 0; first < p.n; first += panel) {
+      float* out = p.out + first / panel * stride + r * panel;
+      const std::size_t width = std::min(panel, p.n - first);
+      if (p.transposed) {
+        kernels().pack_turned(out, p.B + first * p.ld, p.ld, rows, width);
+      } else {
+        kernels().pack_rows(out, p.B + r * p.ld + first, p.ld, rows, width);
+      }
     }
   }
 }
@@ -78,13 +75,6 @@ void gemm_packed(const PackedGemm& g) {
 }
 
 namespace {
-// Rows [r0, r0 + k) of A in tiles of `height` columns, one after the other.
-void pack_tiles(float* out, const OuterGemm& g, std::size_t r0, std::size_t k, std::size_t height) {
-  for (std::size_t first = 0; first < g.m; first += height, out += k * height) {
-    kernels().pack_tile({out, g.A + r0 * g.lda + first, g.lda, k, std::min(height, g.m - first), height});
-  }
-}
-
 std::size_t tile_height(std::size_t m) {
   const std::size_t tile = kernels().tile, tiles = (m + tile - 1) / tile;
   return (m + tiles - 1) / tiles;
@@ -102,7 +92,7 @@ void gemm_outer(const OuterGemm& g, float* scratch) {
   float* columns = scratch + std::min(g.k, kOuterRows) * round_up(g.m, height);
   for (std::size_t r0 = 0; r0 < g.k; r0 += kOuterRows) {
     const std::size_t k = std::min(kOuterRows, g.k - r0);
-    pack_tiles(tiles, g, r0, k, height);
+    kernels().pack_tiles({tiles, g.A + r0 * g.lda, g.lda, k, g.m, height});
     for (std::size_t c0 = 0; c0 < g.n; c0 += kOuterColumns) {
       const std::size_t width = std::min(kOuterColumns, g.n - c0);
       pack({columns, g.B + r0 * g.ldb + c0, k, width, g.ldb});

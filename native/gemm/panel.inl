@@ -186,23 +186,69 @@ void pack_turned(float* out, const float* in, std::size_t ld, std::size_t k, std
   }
 }
 
-// Whole vectors are stored, in ascending order: what one writes beyond its row is overwritten by the next.
-// The last row stops where it ends.
-void pack_tile(const TilePack& p) {
-  for (std::size_t r = 0; r < p.rows; ++r) {
-    const float* in = p.in + r * p.ld;
-    float* out = p.out + r * p.height;
-    const bool last = r + 1 == p.rows;
-    const Vf factor = splat(p.scale == nullptr ? 1.0f : p.scale[r]);
-    for (std::size_t c = 0; c < p.width; c += kLanes) {
-      const std::size_t n = p.width - c < kLanes ? p.width - c : kLanes;
-      // Beyond this row there is the next one to read, but for the last.
-      const Vf v = (last || p.ld < kLanes) && n < kLanes ? load_part(in + c, n, 0.0f) : load(in + c);
-      if (last && n < kLanes) {
-        store_part(out + c, v * factor, n);
-      } else {
-        store(out + c, v * factor);
+// Rows that go from tile to tile together: their lines stay in L1 until the next tile takes the rest of them,
+// also where rows lie a power of two apart and share a few sets.
+constexpr std::size_t kRowsAtOnce = 8;
+
+// Rows of kHalf to kLanes floats as two halves that overlap: exact, and stores of half a vector seldom cross
+// a line.
+template <bool scaled>
+inline __attribute__((always_inline)) void pack_tile_rows(float* out, const float* in, const TilesPack& p,
+                                                          std::size_t rows, std::size_t width,
+                                                          const float* scale) {
+  const std::size_t second = width - kHalf;
+  for (std::size_t r = 0; r < rows; ++r, in += p.ld, out += p.height) {
+    Vh a, b;
+    __builtin_memcpy(&a, in, sizeof a);
+    __builtin_memcpy(&b, in + second, sizeof b);
+    if (scaled) {
+      a *= scale[r];
+      b *= scale[r];
+    }
+    __builtin_memcpy(out, &a, sizeof a);
+    __builtin_memcpy(out + second, &b, sizeof b);
+  }
+}
+
+template <bool scaled>
+void pack_all_tiles(const TilesPack& p) {
+  for (std::size_t r = 0; r < p.rows; r += kRowsAtOnce) {
+    const std::size_t rows = p.rows - r < kRowsAtOnce ? p.rows - r : kRowsAtOnce;
+    const float* scale = scaled ? p.scale + r : nullptr;
+    for (std::size_t first = 0; first < p.columns; first += p.height) {
+      const std::size_t width = p.columns - first < p.height ? p.columns - first : p.height;
+      const float* in = p.in + r * p.ld + first;
+      float* out = p.out + first * p.rows + r * p.height;
+      if (width >= kHalf && width <= kLanes) {
+        pack_tile_rows<scaled>(out, in, p, rows, width, scale);
+        continue;
       }
+      for (std::size_t i = 0; i < rows; ++i) {
+        for (std::size_t c = 0; c < width; ++c) {
+          out[i * p.height + c] = scaled ? in[i * p.ld + c] * scale[i] : in[i * p.ld + c];
+        }
+      }
+    }
+  }
+}
+
+void pack_tiles(const TilesPack& p) {
+  p.scale == nullptr ? pack_all_tiles<false>(p) : pack_all_tiles<true>(p);
+}
+
+void pack_rows(float* out, const float* in, std::size_t ld, std::size_t rows, std::size_t width) {
+  if (width == kPanel) {
+    for (std::size_t r = 0; r < rows; ++r, in += ld, out += kPanel) {
+      const Vf a = load(in), b = load(in + kLanes);
+      store(out, a);
+      store(out + kLanes, b);
+    }
+    return;
+  }
+  for (std::size_t r = 0; r < rows; ++r, in += ld, out += kPanel) {
+    for (std::size_t c = 0; c < kPanel; c += kLanes) {
+      const std::size_t n = c >= width ? 0 : width - c < kLanes ? width - c : kLanes;
+      store(out + c, n == kLanes ? load(in + c) : n == 0 ? Vf{} : load_part(in + c, n, 0.0f));
     }
   }
 }

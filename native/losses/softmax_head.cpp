@@ -211,19 +211,11 @@ void SoftmaxHead::finish_hidden(float* dhs, const std::uint32_t* targets, std::s
   }
 }
 
-// h · inverse, columns side by side, tile after tile: the gradient of W reads them in order, out of L1.
-void SoftmaxHead::column_tiles(const float* hs, std::size_t rows, std::size_t height) {
-  const std::size_t H = dims_.H;
-  float* out = column_tiles_.data();
-  for (std::size_t h = 0; h < H; h += height, out += rows * height) {
-    kernels().pack_tile({out, hs + h, H, rows, std::min(height, H - h), height, inverse_.data()});
-  }
-}
-
 void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
   const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, height = tile_height(H);
   for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
-  column_tiles(hs, rows, height);
+  // h · inverse, columns side by side: the gradient of W reads them in order, out of L1.
+  kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, height, inverse_.data()});
   for (std::size_t v = 0; v < V; v += panel) {
     const float *e = logits_.data() + v * rows, *next = v + panel < V ? e + rows * panel : nullptr;
     const std::size_t width = std::min(panel, V - v);

@@ -65,7 +65,6 @@ class SoftmaxHead {
   void shrink(float* dhs, std::size_t columns, std::size_t rows);
   double losses(const std::uint32_t* targets, std::size_t rows, bool gradient);
   void finish_hidden(float* dhs, const std::uint32_t* targets, std::size_t rows, float scale) const;
-  void column_tiles(const float* hs, std::size_t rows, std::size_t height);
   void weight_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
 
   HeadDims dims_{};

@@ -27,13 +27,13 @@ struct PanelProduct {
   const float* bias = nullptr;  ///< n floats added to every row before tanh, or null
 };
 
-/// Columns [0, width) of the rows of a matrix, side by side: out[r·height + c] = in[r·ld + c] · scale[r].
-/// A weight gradient reads its left factor in this order.
-struct TilePack {
-  float* out;  ///< rows·height floats
-  const float* in;
-  std::size_t ld, rows;
-  std::size_t width, height;     ///< width ≤ height; what lies in between is undefined
+/// A left factor in the order in which a weight gradient reads it: tiles of `height` columns, one after the
+/// other, each row after row: tile t has element (r, c) = in[r·ld + t·height + c] · scale[r] at
+/// out[t·height·rows + r·height + c]. A last tile with fewer columns leaves gaps.
+struct TilesPack {
+  float* out;       ///< rows · (columns rounded up to whole tiles)
+  const float* in;  ///< rows×columns, leading dimension ld
+  std::size_t ld, rows, columns, height;
   const float* scale = nullptr;  ///< a factor a row, or null
 };
 
@@ -90,11 +90,13 @@ struct Kernels {
   /// Columns of a packed panel, and rows of a register tile.
   std::size_t panel, tile;
   void (*gemm_panel)(const PanelProduct& g);
+  /// `rows` rows of a panel: out[r·panel + c] = in[r·ld + c] for c < width, else 0.
+  void (*pack_rows)(float* out, const float* in, std::size_t ld, std::size_t rows, std::size_t width);
   /// A panel (k rows) of the transpose of `width` rows of `in` at leading dimension ld; see gemm/packed.h.
   void (*pack_turned)(float* out, const float* in, std::size_t ld, std::size_t k, std::size_t width);
 
-  /// One tile of a left factor that is multiplied over its rows; see TilePack.
-  void (*pack_tile)(const TilePack& p);
+  /// See TilesPack.
+  void (*pack_tiles)(const TilesPack& p);
   /// One tile of a left factor whose rows are multiplied: out[c·rows + r] = in[r·ld + c], c < k.
   void (*turn_tile)(float* out, const float* in, std::size_t ld, std::size_t k, std::size_t rows);
 
