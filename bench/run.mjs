@@ -33,18 +33,24 @@ async function main() {
       results.push(result);
       console.error(`${workload.name} × ${result.threads}, tokens/s: ${result.sides.map(rate).join(', ')}`);
     }
+    // A run may take an hour; what it has so far is kept if it is stopped.
+    if (!options.quick) write(report({ machine, options, absent, results }), { machine, options, absent, results });
   }
   machine.othersCores = others();
   const text = report({ machine, options, absent, results });
   console.log(`\n${text}`);
-  if (options.quick) return;
+  if (!options.quick) console.log(`\nWritten: ${write(text, { machine, options, absent, results })}`);
+}
+
+/** Tables and turns as files. @returns their paths */
+function write(text, { machine, options, absent, results }) {
   const { folder, json, markdown } = resultFiles(machine);
   mkdirSync(folder, { recursive: true });
   const { chosen, peers, ...settings } = options;
   const all = { machine, settings, absent: Object.fromEntries(absent), results };
   writeFileSync(json, `${JSON.stringify(all, null, 1)}\n`);
   writeFileSync(markdown, `${text}\n`);
-  console.log(`\nWritten: ${json}, ${markdown}`);
+  return `${json}, ${markdown}`;
 }
 
 main().catch((error) => {

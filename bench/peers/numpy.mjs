@@ -6,6 +6,7 @@ export default {
   supports: () => true,
   start(workload, threads, { cores }) {
     const env = {
+      GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1', // large pages, as ours asks for
       OMP_NUM_THREADS: String(threads),
       OPENBLAS_NUM_THREADS: String(threads),
       MKL_NUM_THREADS: String(threads),

@@ -30,6 +30,7 @@ export default {
   async start({ cell, N, T, D, H }, threads, { cores }) {
     await build();
     const env = {
+      GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1', // large pages, as ours asks for
       OMP_NUM_THREADS: String(threads),
       ...(threads > 1 ? { OMP_PROC_BIND: 'true', OMP_PLACES: 'cores' } : {}),
     };

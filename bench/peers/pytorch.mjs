@@ -1,7 +1,10 @@
 /** PyTorch, tuned: the fastest of its variants runs again alone in a process of its own before it is measured. */
 import { here, python, Side } from '../side.mjs';
 
-/** Threads pinned one to a core; memory is kept by the process instead of given back and faulted in again each step. */
+/**
+ * Threads pinned one to a core; memory is kept by the process instead of given back and faulted in again each step, and
+ * lies in large pages where the system has them, as ours does.
+ */
 function environment(threads) {
   return {
     OMP_NUM_THREADS: String(threads),
@@ -11,6 +14,8 @@ function environment(threads) {
     MALLOC_MMAP_THRESHOLD_: '4294967296',
     MALLOC_TRIM_THRESHOLD_: '4294967296',
     MALLOC_TOP_PAD_: '268435456',
+    GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+    THP_MEM_ALLOC_ENABLE: '1',
     TORCHINDUCTOR_COMPILE_THREADS: '1',
     PYTHONDONTWRITEBYTECODE: '1',
   };
