@@ -5,6 +5,7 @@
 #include "args.h"
 #include "core/buffer.h"
 #include "gemm/gemm.h"
+#include "gemm/packed.h"
 #include "math/kernels.h"
 #include "math/philox.h"
 
@@ -56,6 +57,7 @@ Napi::Value system_info(const Napi::CallbackInfo& info) {
   b.Set("threads", blas.threads);
   out.Set("isa", kernels().isa);
   out.Set("isaAvailable", names(env, sets));
+  out.Set("gemm", gemm_path() == GemmPath::packed ? "packed" : "blas");
   out.Set("cpuFeatures", names(env, cpu_features()));
   out.Set("blas", b);
   out.Set("compiler", __VERSION__);

@@ -172,6 +172,8 @@ export interface SystemInfo {
   isa: string;
   /** Instruction sets that were compiled in and that this CPU can run. */
   isaAvailable: string[];
+  /** What multiplies matrices: our own kernel on packed weights, or BLAS. */
+  gemm: 'packed' | 'blas';
   cpuFeatures: string[];
   blas: {
     /** e.g. `OpenBLAS 0.3.21 ... DYNAMIC_ARCH`. Empty when the library does not say. */

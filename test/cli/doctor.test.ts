@@ -10,6 +10,7 @@ import { jsonLines, timernn } from './helpers/cli.js';
 const native: SystemInfo = {
   isa: 'avx512',
   isaAvailable: ['generic', 'avx2', 'avx512'],
+  gemm: 'packed',
   cpuFeatures: ['avx2', 'fma', 'avx512f'],
   blas: { config: 'OpenBLAS 0.3.21 DYNAMIC_ARCH', coreType: 'Cooperlake', parallel: 1, threads: 1 },
   compiler: '12.2.0',
@@ -53,6 +54,7 @@ test('each ill has its finding and its remedy', (t) => {
     [{ cpuQuota: 0.5 }, 'CPU', 'warn', /--workers 1/],
     [{ native: { ...native, isa: 'avx2' } }, 'Kernels', 'warn', /TIMERNN_ISA/],
     [{ native: { ...native, isa: 'generic', isaAvailable: ['generic'] } }, 'Kernels', 'warn', /timernn build/],
+    [{ native: { ...native, gemm: 'blas' } }, 'Products', 'warn', /TIMERNN_GEMM/],
     [blas({ coreType: 'Prescott' }), 'BLAS', 'warn', /OPENBLAS_CORETYPE=SkylakeX/],
     [blas({ config: '', coreType: '' }), 'BLAS', 'warn', /libopenblas-dev/],
     [blas({ parallel: 2, threads: 8 }), 'BLAS threads', 'warn', /OMP_NUM_THREADS=1/],

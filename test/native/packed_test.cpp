@@ -1,6 +1,8 @@
 // Products on packed operands against plain loops in double; run once for each instruction set.
 #include "gemm/packed.h"
 
+#include <algorithm>
+
 #include "helpers.h"
 
 namespace timernn::test {
@@ -106,6 +108,67 @@ TEST("pack and gemm_packed: odd sizes, leading dimensions with gaps, both orient
     }
   }
   check_packed({130, 40, 1000}, false, true);  // more rows than a block
+}
+
+TEST("gemm_packed: a bias is added to every row, before tanh") {
+  const std::size_t panel = kernels().panel;
+  for (const std::size_t n : {std::size_t{1}, panel / 2 + 1, panel, 2 * panel + 3}) {
+    const std::size_t m = 5, k = 7;
+    Random random(n);
+    const std::vector<float> A = random.floats(m * k, 0.5), B = random.floats(k * n, 0.5);
+    const std::vector<float> before = random.floats(m * n, 0.5);
+    std::vector<float> packed(packed_floats(k, n));
+    Guarded bias(random.floats(n, 0.5), 0);
+    pack({packed.data(), B.data(), k, n, n});
+    for (bool accumulate : {false, true}) {
+      Guarded C(before, 1);
+      gemm_packed({C.data(), A.data(), packed.data(), m, n, k, n, k, accumulate, true, bias.data()});
+      CHECK(C.intact() && bias.intact());
+      for (std::size_t i = 0; i < m * n; ++i) {
+        double sum = at(bias.values(), i % n) + (accumulate ? at(before, i) : 0.0);
+        for (std::size_t l = 0; l < k; ++l) sum += at(A, i / n * k + l) * at(B, l * n + i % n);
+        CHECK_NEAR(C[i], std::tanh(sum), 4.0 * bound(k));
+      }
+    }
+  }
+}
+
+TEST("pack_tiles, turn_tile, pack_rows: every number in its place, nothing beyond, at odd sizes") {
+  for (std::size_t rows : {1, 2, 7, 8, 9, 17}) {
+    for (std::size_t columns : {1, 3, 7, 8, 11, 12, 13, 24, 25, 37}) {
+      const std::size_t ld = columns + rows % 3;
+      Random random(rows * 100 + columns);
+      Guarded in(random.floats((rows - 1) * ld + columns, 1.0), 1);
+      const std::vector<float> scale = random.floats(rows, 2.0);
+      for (std::size_t height = 1; height <= std::min(columns, kernels().tile); ++height) {
+        const std::size_t tiles = (columns + height - 1) / height;
+        for (const float* factor : {static_cast<const float*>(nullptr), scale.data()}) {
+          Guarded out(tiles * height * rows, 0);
+          kernels().pack_tiles({out.data(), in.data(), ld, rows, columns, height, factor});
+          CHECK(out.intact() && in.intact());
+          for (std::size_t r = 0; r < rows; ++r) {
+            for (std::size_t c = 0; c < columns; ++c) {
+              const float wanted = in[r * ld + c] * (factor == nullptr ? 1.0f : factor[r]);
+              CHECK_EQ(out[c / height * height * rows + r * height + c % height], wanted);
+            }
+          }
+        }
+      }
+      Guarded turned(rows * columns, 0);
+      kernels().turn_tile(turned.data(), in.data(), ld, columns, rows);
+      CHECK(turned.intact() && in.intact());
+      const std::size_t panel = kernels().panel, width = std::min(columns, panel);
+      Guarded panels(rows * panel, 0);
+      kernels().pack_rows(panels.data(), in.data(), ld, rows, width);
+      CHECK(panels.intact() && in.intact());
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t c = 0; c < columns; ++c) CHECK_EQ(turned[c * rows + r], in[r * ld + c]);
+        for (std::size_t c = 0; c < panel; ++c) {
+          CHECK_EQ(panels[r * panel + c], c < width ? in[r * ld + c] : 0.0f);
+        }
+      }
+    }
+  }
 }
 
 TEST("pack leaves room for an extra row where it is asked to") {

@@ -203,5 +203,28 @@ TEST("refused tokens and windows leave state, gradients and replica as they were
   CHECK(same_bits(fresh.grads, s.grads));
 }
 
+TEST("replica: with a list of touched rows the same gradient, window after window, and the list is right") {
+  Setup dense(make_spec("rnn", 40, 5, {6}), 3, 4, 11), sparse(make_spec("rnn", 40, 5, {6}), 3, 4, 11);
+  const std::size_t table = 40 * 5;
+  std::vector<std::uint32_t> words(TouchedRows::capacity(12, 40));
+  TouchedRows touched{words.data()};
+  std::fill(sparse.grads.begin(), sparse.grads.begin() + table, 0.0f);  // what the caller starts with
+  for (std::size_t shift : {0, 4, 2}) {
+    const WindowInput in = dense.input(shift, 4), other = sparse.input(shift, 4);
+    dense.train(in);
+    sparse.replica.train_window(sparse.grads.data(), sparse.state.data(), sparse.params.data(), other,
+                                Setup::scale(other), &touched);
+    CHECK(same_bits(dense.grads, sparse.grads));
+    std::vector<std::uint32_t> listed(touched.begin(), touched.end()), wanted;
+    for (std::size_t r = 0; r < 3; ++r) {
+      for (std::size_t t = 0; t < 4; ++t) wanted.push_back(in.tokens[in.starts[r] + shift + t]);
+    }
+    std::sort(wanted.begin(), wanted.end());
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    std::sort(listed.begin(), listed.end());
+    CHECK(listed == wanted);
+  }
+}
+
 }  // namespace
 }  // namespace timernn::test

@@ -58,6 +58,12 @@ function checkKernels(native: SystemInfo): Finding {
   return ok('Kernels', found);
 }
 
+function checkProducts({ gemm, isa }: SystemInfo): Finding {
+  if (gemm === 'packed') return ok('Products', 'own kernel on packed weights');
+  if (isa === 'generic') return ok('Products', 'BLAS, since these kernels have no fused multiply-add');
+  return warn('Products', 'BLAS', 'Unset TIMERNN_GEMM, so that the faster kernel on packed weights is used.');
+}
+
 function checkBlas({ blas, cpuFeatures }: SystemInfo): Finding {
   const found = [blas.config || 'unknown library', blas.coreType && `core type ${blas.coreType}`]
     .filter(Boolean)
@@ -115,7 +121,12 @@ export function examine(facts: DoctorFacts): Finding[] {
     findings.push({ subject: 'Native part', status: 'fail', found: first, remedy });
   } else {
     findings.push(ok('Native part', `loaded; compiler ${facts.native.compiler}`));
-    findings.push(checkKernels(facts.native), checkBlas(facts.native), checkThreads(facts.native));
+    findings.push(
+      checkKernels(facts.native),
+      checkProducts(facts.native),
+      checkBlas(facts.native),
+      checkThreads(facts.native),
+    );
     if (facts.measured !== undefined) findings.push(...checkSpeed(facts.measured));
   }
   return [...findings, ...checkEnvironment(facts)];
