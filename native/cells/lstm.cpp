@@ -74,9 +74,8 @@ void backward(const CellBackward& b) {
     kernels().lstm_backward({da, dc, dh, b.dhs + t * step, cs + (t + 1) * step, cs + t * step, n, H});
     back({dh, H, da, 4 * H});
   }
-  weight_gradient({b.grads[kWh], b.hs, gates, T * n, H, 4 * H, 4 * H, 4 * H}, b.scratch);
   input_gradients({b.dxs, b.grads[kWx], b.grads[kB], gates, b.xs, b.params[kWx],
-                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, 4 * H});
+                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, 4 * H, b.grads[kWh], b.hs, H});
 }
 
 }  // namespace

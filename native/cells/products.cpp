@@ -22,7 +22,8 @@ void input_product(const InputProduct& p) {
 
 void weight_gradient(const WeightGradient& g, float* scratch) {
   if (gemm_path() == GemmPath::packed) {
-    gemm_outer({g.dW, g.left, g.dz, g.in, g.out, g.rows, g.ldc, g.in, g.ldz}, scratch);
+    const OuterLeft left{g.dW, g.left, g.in, g.ldc, g.in};
+    gemm_outer({&left, 1, g.dz, g.out, g.rows, g.ldz}, scratch);
   } else {
     gemm({g.dW, g.left, g.dz, static_cast<int>(g.in), static_cast<int>(g.out), static_cast<int>(g.rows), true,
           false, 0.0f, 0, static_cast<int>(g.ldz), static_cast<int>(g.ldc)});
@@ -35,7 +36,13 @@ std::size_t weight_gradient_floats(std::size_t rows, std::size_t in, std::size_t
 
 void input_gradients(const InputGradients& g) {
   kernels().column_sums(g.db, g.dz, g.rows, g.G, false);
-  weight_gradient({g.dWx, g.xs, g.dz, g.rows, g.D, g.G, g.G, g.G}, g.scratch);
+  if (gemm_path() == GemmPath::packed) {
+    const OuterLeft lefts[] = {{g.dWx, g.xs, g.D, g.G, g.D}, {g.dWh, g.hs, g.H, g.G, g.H}};
+    gemm_outer({lefts, g.dWh == nullptr ? 1u : 2u, g.dz, g.G, g.rows, g.G}, g.scratch);
+  } else {
+    weight_gradient({g.dWx, g.xs, g.dz, g.rows, g.D, g.G, g.G, g.G}, g.scratch);
+    if (g.dWh != nullptr) weight_gradient({g.dWh, g.hs, g.dz, g.rows, g.H, g.G, g.G, g.G}, g.scratch);
+  }
   if (g.dxs == nullptr) return;
   if (g.packed_back != nullptr) {
     gemm_packed({g.dxs, g.dz, g.packed_back, g.rows, g.D, g.G, g.D, g.G});

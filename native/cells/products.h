@@ -25,10 +25,13 @@ struct InputGradients {
   float *dxs, *dWx, *db;          ///< rows×D (null where it is not needed), D×G, G: overwritten
   const float *dz, *xs;           ///< rows×G, rows×D
   const float *Wx, *packed_back;  ///< D×G; Wxᵀ packed or null
-  float* scratch;                 ///< weight_gradient_floats(rows, D, G)
+  float* scratch;                 ///< weight_gradient_floats(rows, the larger of D and H, G)
   std::size_t rows, D, G;
+  float* dWh = nullptr;       ///< H×G, overwritten, where the recurrent weights see the same dz; else null
+  const float* hs = nullptr;  ///< rows×H, the states before each step
+  std::size_t H = 0;
 };
-/// dxs = dz·Wxᵀ, dWx = xsᵀ·dz, db = Σ dz.
+/// dxs = dz·Wxᵀ, dWx = xsᵀ·dz, dWh = hsᵀ·dz, db = Σ dz.
 void input_gradients(const InputGradients& g);
 
 struct WeightGradient {

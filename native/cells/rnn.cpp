@@ -70,9 +70,8 @@ void backward(const CellBackward& b) {
     through(dt, b.dstate, b.hs + (t + 1) * step, step);
     back({b.dstate, H, dt, H});
   }
-  weight_gradient({b.grads[kWh], b.hs, b.dhs, T * n, H, H, H, H}, b.scratch);
   input_gradients({b.dxs, b.grads[kWx], b.grads[kB], b.dhs, b.xs, b.params[kWx],
-                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, H});
+                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, H, b.grads[kWh], b.hs, H});
 }
 
 }  // namespace

@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kRowBlockFloats = 48 * 1024;
 // Blocks of a weight gradient: rows summed at a time, and columns whose packed block stays in L2.
 constexpr std::size_t kOuterRows = 512, kOuterColumns = 512;
+// Two left factors share a packed right one as long as both nearly fit L2; beyond, they push it out.
+constexpr std::size_t kSharedFloats = 320 * 1024;
 
 std::size_t round_up(std::size_t n, std::size_t to) {
   return (n + to - 1) / to * to;
@@ -81,27 +83,50 @@ std::size_t tile_height(std::size_t m) {
 }
 }  // namespace
 
+namespace {
+// Even blocks of rows: 700 go as 350 and 350, not as 512 and 188.
+std::size_t outer_rows(std::size_t k) {
+  const std::size_t blocks = (k + kOuterRows - 1) / kOuterRows;
+  return (k + blocks - 1) / blocks;
+}
+
+// One left factor's rows [r0, r0 + k) against packed columns [c0, c0 + width) of B.
+void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, std::size_t width,
+                 std::size_t r0, std::size_t k, float* tiles) {
+  const std::size_t panel = kernels().panel, height = tile_height(left.m);
+  if (c0 == 0) kernels().pack_tiles({tiles, left.A + r0 * left.lda, left.lda, k, left.m, height});
+  for (std::size_t c = 0; c < width; c += panel) {
+    for (std::size_t m = 0; m < left.m; m += height) {
+      kernels().gemm_panel({left.C + m * left.ldc + c0 + c, left.ldc, tiles + m * k, 1, height, 0,
+                            columns + c * k, std::min(height, left.m - m), std::min(panel, width - c), k,
+                            r0 != 0, false});
+    }
+  }
+}
+}  // namespace
+
 std::size_t outer_scratch_floats(std::size_t m, std::size_t n, std::size_t k) {
-  const std::size_t rows = std::min(k, kOuterRows), height = tile_height(m);
-  return rows * (round_up(m, height) + round_up(std::min(n, kOuterColumns), kernels().panel));
+  const std::size_t rows = outer_rows(k), height = tile_height(m);
+  return rows * (2 * round_up(m, height) + round_up(std::min(n, kOuterColumns), kernels().panel));
 }
 
 void gemm_outer(const OuterGemm& g, float* scratch) {
-  const std::size_t panel = kernels().panel, height = tile_height(g.m);
-  float* tiles = scratch;
-  float* columns = scratch + std::min(g.k, kOuterRows) * round_up(g.m, height);
-  for (std::size_t r0 = 0; r0 < g.k; r0 += kOuterRows) {
-    const std::size_t k = std::min(kOuterRows, g.k - r0);
-    kernels().pack_tiles({tiles, g.A + r0 * g.lda, g.lda, k, g.m, height});
+  const std::size_t at_once = outer_rows(g.k);
+  if (g.count == 2 && (g.lefts[0].m + g.lefts[1].m) * at_once > kSharedFloats) {
+    gemm_outer({g.lefts, 1, g.B, g.n, g.k, g.ldb}, scratch);
+    gemm_outer({g.lefts + 1, 1, g.B, g.n, g.k, g.ldb}, scratch);
+    return;
+  }
+  float* tiles = scratch + at_once * round_up(std::min(g.n, kOuterColumns), kernels().panel);
+  for (std::size_t r0 = 0; r0 < g.k; r0 += at_once) {
+    const std::size_t k = std::min(at_once, g.k - r0);
     for (std::size_t c0 = 0; c0 < g.n; c0 += kOuterColumns) {
       const std::size_t width = std::min(kOuterColumns, g.n - c0);
-      pack({columns, g.B + r0 * g.ldb + c0, k, width, g.ldb});
-      for (std::size_t c = 0; c < width; c += panel) {
-        for (std::size_t m0 = 0; m0 < g.m; m0 += height) {
-          kernels().gemm_panel({g.C + m0 * g.ldc + c0 + c, g.ldc, tiles + m0 * k, 1, height, 0,
-                                columns + c * k, std::min(height, g.m - m0), std::min(panel, width - c), k,
-                                r0 != 0, false});
-        }
+      pack({scratch, g.B + r0 * g.ldb + c0, k, width, g.ldb});
+      float* at = tiles;
+      for (std::size_t i = 0; i < g.count; ++i) {
+        outer_block(g.lefts[i], scratch, c0, width, r0, k, at);
+        at += k * round_up(g.lefts[i].m, tile_height(g.lefts[i].m));
       }
     }
   }

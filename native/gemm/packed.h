@@ -43,14 +43,20 @@ struct PackedGemm {
 /// C (+)= A·B + bias, then tanh where asked, while the tile is in cache.
 void gemm_packed(const PackedGemm& g);
 
-struct OuterGemm {
+/// One weight gradient: C = Aᵀ·B.
+struct OuterLeft {
   float* C;        ///< m×n, leading dimension ldc
   const float* A;  ///< k×m, leading dimension lda
-  const float* B;  ///< k×n, leading dimension ldb
-  std::size_t m, n, k, ldc, lda, ldb;
+  std::size_t m, ldc, lda;
 };
-/// C = Aᵀ·B: a weight gradient, summed over the k rows of a window. Overwrites.
-/// scratch: outer_scratch_floats(m, n, k).
+struct OuterGemm {
+  const OuterLeft* lefts;  ///< several where they share B, which is packed once for all
+  std::size_t count;
+  const float* B;  ///< k×n, leading dimension ldb
+  std::size_t n, k, ldb;
+};
+/// C = Aᵀ·B for each left: weight gradients, summed over the k rows of a window. Overwrites.
+/// At most two lefts. scratch: outer_scratch_floats(the larger m, n, k).
 void gemm_outer(const OuterGemm& g, float* scratch);
 std::size_t outer_scratch_floats(std::size_t m, std::size_t n, std::size_t k);
 

@@ -48,9 +48,21 @@ void wake_all(std::int32_t* word) {
 #endif
 }
 
-int spin_budget(std::int32_t workers) {
+// Spins for this long before it sleeps. A core that falls asleep has to be woken, and a virtual one to be
+// given back: what follows a sleep runs slower than the sleep was long.
+constexpr auto kSpin = std::chrono::milliseconds(4);
+
+// Returns early once the generation has moved.
+void spin(std::int32_t* generation, std::int32_t seen, std::int32_t workers) {
   // With more ranks than cores, spinning only keeps the late ones from running.
-  return static_cast<unsigned>(workers) > std::thread::hardware_concurrency() ? 16 : 8192;
+  const bool crowded = static_cast<unsigned>(workers) > std::thread::hardware_concurrency();
+  const auto end = std::chrono::steady_clock::now() + (crowded ? std::chrono::milliseconds(0) : kSpin);
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (Atomic(*generation).load(std::memory_order_acquire) != seen) return;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() < end);
 }
 }  // namespace
 
@@ -64,8 +76,7 @@ void Control::barrier(std::int32_t workers) const {
       if (sleepers.load() > 0) wake_all(&words_[kGeneration]);
       return;
     }
-    for (int i = spin_budget(workers); i > 0 && generation.load(std::memory_order_acquire) == seen; --i)
-      relax();
+    spin(&words_[kGeneration], seen, workers);
     while (generation.load() == seen && !poisoned()) {
       sleepers.fetch_add(1);
       sleep_on(&words_[kGeneration], seen);

@@ -193,7 +193,8 @@ void check_outer(const Sizes& s) {
   Random random(s.m * 7 + s.n * 5 + s.k);
   const std::vector<float> A = random.floats(s.k * s.m, 1.0), B = random.floats(s.k * s.n, 1.0);
   Guarded C(std::vector<float>(s.m * s.n, NAN), 0), scratch(outer_scratch_floats(s.m, s.n, s.k), 0);
-  gemm_outer({C.data(), A.data(), B.data(), s.m, s.n, s.k, s.n, s.m, s.n}, scratch.data());
+  const OuterLeft left{C.data(), A.data(), s.m, s.n, s.m};
+  gemm_outer({&left, 1, B.data(), s.n, s.k, s.n}, scratch.data());
   CHECK(C.intact() && scratch.intact());
   for (std::size_t i = 0; i < s.m; ++i) {
     for (std::size_t j = 0; j < s.n; ++j) {
@@ -208,12 +209,36 @@ void check_outer(const Sizes& s) {
   }
 }
 
+void check_two_outer(std::size_t k) {
+  const std::size_t n = 530, ld = n + 3;
+  Random random(4);
+  const std::vector<float> A = random.floats(k * 20, 1.0), E = random.floats(k * 31, 1.0);
+  const std::vector<float> B = random.floats(k * ld, 1.0);
+  std::vector<float> first(20 * n, NAN), second(31 * ld, NAN), alone(20 * n, NAN), other(31 * ld, NAN);
+  Guarded scratch(outer_scratch_floats(31, n, k), 0);
+  const OuterLeft lefts[] = {{first.data(), A.data(), 20, n, 20}, {second.data(), E.data(), 31, ld, 31}};
+  const OuterLeft apart[] = {{alone.data(), A.data(), 20, n, 20}, {other.data(), E.data(), 31, ld, 31}};
+  gemm_outer({lefts, 2, B.data(), n, k, ld}, scratch.data());
+  for (const OuterLeft& each : apart) gemm_outer({&each, 1, B.data(), n, k, ld}, scratch.data());
+  CHECK(scratch.intact());
+  CHECK(same_bits(first, alone));
+  for (std::size_t i = 0; i < 31; ++i) {
+    for (std::size_t j = 0; j < n; ++j) CHECK_EQ(second[i * ld + j], other[i * ld + j]);
+  }
+}
+
+TEST("gemm_outer: two left factors of different widths with one right one give what each gives alone") {
+  check_two_outer(600);
+  check_two_outer(1);
+}
+
 TEST("gemm_outer: one row and many, more rows and columns than a block") {
   for (const Sizes& s :
        {Sizes{1, 1, 1}, {5, 3, 1}, {3, 70, 15}, {13, 33, 256}, {14, 9, 257}, {20, 600, 40}}) {
     check_outer(s);
   }
   check_outer({25, 530, 600});
+  check_outer({25, 40, 1100});
 }
 
 }  // namespace
