@@ -73,18 +73,21 @@ double median(std::vector<double> v) {
 void measure(const Product& p) {
   const std::size_t rows = p.m * p.steps;
   Buffer A(p.gradient ? p.k * p.m : rows * p.k), B(p.k * p.n), C((p.gradient ? p.m : rows) * p.n);
-  Buffer packed(packed_floats(p.k, p.n)), scratch(outer_scratch_floats(p.m, p.n, p.k));
+  Buffer packed(packed_floats(p.k, p.n));
+  Buffer scratch(std::max(outer_scratch_floats(p.m, p.n, p.k), gemm_scratch_floats(rows, p.k)));
   fill(A);
   fill(B);
   const int m = static_cast<int>(p.m), n = static_cast<int>(p.n), k = static_cast<int>(p.k);
   // Packing the weights counts: once for all steps of the window.
   const auto ours = [&] {
-    if (p.gradient)
-      return gemm_outer({C.data(), A.data(), B.data(), p.m, p.n, p.k, p.n, p.m, p.n}, scratch.data());
+    if (p.gradient) {
+      const OuterLeft left{C.data(), A.data(), p.m, p.n, p.m};
+      return gemm_outer({&left, 1, B.data(), p.n, p.k, p.n}, scratch.data());
+    }
     pack({packed.data(), B.data(), p.k, p.n, p.n});
     for (std::size_t t = 0; t < p.steps; ++t) {
-      gemm_packed(
-          {C.data() + t * p.m * p.n, A.data() + t * p.m * p.k, packed.data(), p.m, p.n, p.k, p.n, p.k});
+      gemm_packed({C.data() + t * p.m * p.n, A.data() + t * p.m * p.k, packed.data(), p.m, p.n, p.k, p.n, p.k,
+                   false, false, nullptr, scratch.data()});
     }
   };
   const auto blas = [&] {

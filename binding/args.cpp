@@ -169,10 +169,13 @@ std::vector<float*> tensors(const Napi::Value& value, const char* name,
     fail(value.Env(), "ERR_TIMERNN_SHAPE",
          std::string("Expected ") + name + " to be an array of " + std::to_string(table.size()) + " arrays");
   }
+  // All are read before any address is taken: reading one may run the caller's code.
+  std::vector<Napi::Value> values;
+  for (std::uint32_t i = 0; i < table.size(); ++i) values.push_back(value.As<Napi::Array>().Get(i));
   std::vector<float*> out;
-  for (std::uint32_t i = 0; i < table.size(); ++i) {
+  for (std::size_t i = 0; i < table.size(); ++i) {
     const std::string each = std::string(name) + "." + table[i].name;
-    out.push_back(floats(value.As<Napi::Array>().Get(i), each.c_str(), table[i].length()).data);
+    out.push_back(floats(values[i], each.c_str(), table[i].length()).data);
   }
   return out;
 }

@@ -31,7 +31,7 @@ class LayerReplicaWrap : public Napi::ObjectWrap<LayerReplicaWrap> {
     return replica_->cell().tensors(replica_->dims().D, replica_->dims().H);
   }
   std::size_t packed_length() const {
-    return gemm_path() == GemmPath::packed ? packed_layer_floats(replica_->weights()) : 0;
+    return gemm_path() == GemmPath::packed ? replica_->weights().floats() : 0;
   }
 
   Napi::Value packed_floats(const Napi::CallbackInfo& info) {
@@ -43,7 +43,7 @@ class LayerReplicaWrap : public Napi::ObjectWrap<LayerReplicaWrap> {
       const auto params = tensors(info[1], "params", table());
       const std::size_t part = size(info[2], "part"), parts = size(info[3], "parts", part + 1);
       float* out = floats(info[0], "packed", packed_length()).data;
-      if (packed_length() > 0) pack_layer(out, params.data(), replica_->weights(), part, parts);
+      if (packed_length() > 0) replica_->weights().pack(out, params.data(), part, parts);
       return info.Env().Undefined();
     });
   }
@@ -71,9 +71,12 @@ Napi::Value sum_range(const Napi::CallbackInfo& info) {
     if (!info[0].IsArray()) fail(info.Env(), "ERR_TIMERNN_SHAPE", "Expected parts to be an array");
     const auto list = info[0].As<Napi::Array>();
     const std::size_t from = size(info[1], "from"), to = size(info[2], "to", from);
+    // All are read before any address is taken: reading one may run the caller's code.
+    std::vector<Napi::Value> values;
+    for (std::uint32_t s = 0; s < list.Length(); ++s) values.push_back(list.Get(s));
     float* sum = nullptr;
-    for (std::uint32_t s = 0; s < list.Length(); ++s) {
-      const auto part = floats(list.Get(s), "parts[]");
+    for (std::size_t s = 0; s < values.size(); ++s) {
+      const auto part = floats(values[s], "parts[]");
       if (part.length < to)
         fail(info.Env(), "ERR_TIMERNN_SHAPE", "Expected parts[] to reach to the end of the range");
       if (s == 0) {

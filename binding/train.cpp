@@ -61,10 +61,9 @@ std::vector<std::uint32_t*> touched(const Napi::Value& value, const RunPlan& pla
   for (std::uint32_t s = 0; s < shards; ++s) {
     const std::size_t words = Runner::touched_words(plan.spec, plan.shard_rows[s], plan.window);
     std::uint32_t* list = uints(value.As<Napi::Array>().Get(s), "touched[]", words).data;
-    const TouchedRows rows{list};
-    if (rows.count() >= words || std::any_of(rows.begin(), rows.end(), [&](std::uint32_t row) {
-          return row >= plan.spec.vocabulary;
-        })) {
+    const TouchedRows rows{list, words};
+    if (list[0] >= words || std::any_of(rows.begin(), rows.end(),
+                                        [&](std::uint32_t row) { return row >= plan.spec.vocabulary; })) {
       fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected touched[] to list rows of the embedding");
     }
     out.push_back(list);
@@ -108,7 +107,9 @@ RunPlan plan(const Napi::Object& o) {
   out.control = ints(o.Get("control"), "control", Control::kWords).data;
   const Napi::Value packed = o.Get("packed");
   if (!packed.IsUndefined()) {
-    out.packed = floats(packed, "packed", packed_model_floats(out.spec, true)).data;
+    const std::size_t wanted = shared_packed_floats(out.spec);
+    float* shared = floats(packed, "packed", wanted).data;
+    if (wanted > 0) out.packed = shared;
   }
   out.scratch = doubles(o.Get("scratch"), "scratch", Runner::scratch_doubles(params.length, shards)).data;
   return out;
@@ -192,7 +193,7 @@ Napi::Value scratch_doubles(const Napi::CallbackInfo& info) {
 Napi::Value packed_floats_call(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const ModelSpec model = spec(info[0]);
-    return Napi::Number::New(info.Env(), static_cast<double>(packed_model_floats(model, true)));
+    return Napi::Number::New(info.Env(), static_cast<double>(shared_packed_floats(model)));
   });
 }
 

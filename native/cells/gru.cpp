@@ -55,7 +55,8 @@ std::size_t ws_after(const CellDims& d) {
   return d.T * d.n * 6 * d.H;
 }
 std::size_t scratch_after(const CellDims& d) {
-  return std::max({StepProduct::floats(d.H, 3 * d.H), 3 * d.H,
+  return std::max({StepProduct::floats(d.n, d.H, 3 * d.H), StepProduct::floats(d.n, 3 * d.H, d.H), 3 * d.H,
+                   product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, 3 * d.H),
                    weight_gradient_floats(d.T * d.n, d.D, 3 * d.H),
                    weight_gradient_floats(d.T * d.n, d.H, 3 * d.H)});
 }
@@ -65,7 +66,8 @@ void forward_after(const CellForward& f) {
   const std::size_t step = n * H;
   float *gates = f.ws, *products = f.ws + T * 3 * step;
   std::memcpy(f.hs, f.state, step * sizeof(float));
-  input_product({gates, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], T * n, D, 3 * H});
+  input_product(
+      {gates, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], f.scratch, T * n, D, 3 * H});
   const StepProduct recurrent(f.scratch, {f.params[kWh], packed_form(f.packed, kRecurrent), H, 3 * H, 3 * H},
                               f.dims);
   for (std::size_t t = 0; t < T; ++t) {
@@ -116,7 +118,9 @@ std::vector<WeightForm> forms_before(std::size_t H) {
 
 std::size_t scratch_before(const CellDims& d) {
   const std::size_t H = d.H, rows = d.T * d.n;
-  return std::max({StepProduct::floats(H, 2 * H) + StepProduct::floats(H, H) + d.n * H,
+  return std::max({StepProduct::floats(d.n, H, 2 * H) + StepProduct::floats(d.n, H, H),
+                   StepProduct::floats(d.n, 2 * H, H) + StepProduct::floats(d.n, H, H) + d.n * H,
+                   product_scratch_floats(rows, d.D), product_scratch_floats(rows, 3 * H),
                    weight_gradient_floats(rows, H, 2 * H), weight_gradient_floats(rows, H, H),
                    weight_gradient_floats(rows, d.D, 3 * H)});
 }
@@ -126,11 +130,12 @@ void forward_before(const CellForward& f) {
   const std::size_t step = n * H;
   float *gates = f.ws, *resets = f.ws + T * 3 * step;
   std::memcpy(f.hs, f.state, step * sizeof(float));
-  input_product({gates, f.xs, f.params[kWx], packed_form(f.packed, kInputB), f.params[kB], T * n, D, 3 * H});
+  input_product(
+      {gates, f.xs, f.params[kWx], packed_form(f.packed, kInputB), f.params[kB], f.scratch, T * n, D, 3 * H});
   const float* Wh = f.params[kWh];
   const StepProduct reset_update(f.scratch, {Wh, packed_form(f.packed, kResetUpdate), H, 2 * H, 3 * H},
                                  f.dims);
-  const StepProduct candidate(f.scratch + StepProduct::floats(H, 2 * H),
+  const StepProduct candidate(f.scratch + StepProduct::floats(n, H, 2 * H),
                               {Wh + 2 * H, packed_form(f.packed, kCandidate), H, H, 3 * H}, f.dims);
   for (std::size_t t = 0; t < T; ++t) {
     float *a = gates + t * 3 * step, *rh = resets + t * step, *h = f.hs + (t + 1) * step;
@@ -150,7 +155,7 @@ void backward_before(const CellBackward& b) {
   float *gates = b.ws, *dh = b.dstate, *drh = b.scratch, *weights = b.scratch + step;
   const StepProduct reset_update(
       weights, {Wh, packed_form(b.packed, kResetUpdateBack), 2 * H, H, 3 * H, true}, b.dims);
-  const StepProduct candidate(weights + StepProduct::floats(2 * H, H),
+  const StepProduct candidate(weights + StepProduct::floats(n, 2 * H, H),
                               {Wh + 2 * H, packed_form(b.packed, kCandidateBack), H, H, 3 * H, true}, b.dims);
   for (std::size_t t = T; t-- > 0;) {
     float* da = gates + t * 3 * step;

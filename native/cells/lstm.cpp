@@ -40,7 +40,9 @@ std::size_t ws_floats(const CellDims& d) {
   return d.T * d.n * 4 * d.H + (d.T + 1) * d.n * d.H;
 }
 std::size_t scratch_floats(const CellDims& d) {
-  return std::max({StepProduct::floats(d.H, 4 * d.H), weight_gradient_floats(d.T * d.n, d.D, 4 * d.H),
+  return std::max({StepProduct::floats(d.n, d.H, 4 * d.H), StepProduct::floats(d.n, 4 * d.H, d.H),
+                   product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, 4 * d.H),
+                   weight_gradient_floats(d.T * d.n, d.D, 4 * d.H),
                    weight_gradient_floats(d.T * d.n, d.H, 4 * d.H)});
 }
 
@@ -50,7 +52,8 @@ void forward(const CellForward& f) {
   float *gates = f.ws, *cs = f.ws + T * 4 * step;
   std::memcpy(f.hs, f.state, bytes);
   std::memcpy(cs, f.state + step, bytes);
-  input_product({gates, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], T * n, D, 4 * H});
+  input_product(
+      {gates, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], f.scratch, T * n, D, 4 * H});
   const StepProduct recurrent(f.scratch, {f.params[kWh], packed_form(f.packed, kRecurrent), H, 4 * H, 4 * H},
                               f.dims);
   for (std::size_t t = 0; t < T; ++t) {

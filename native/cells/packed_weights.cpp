@@ -9,52 +9,41 @@
 namespace timernn {
 
 namespace {
-// A form as the matrix that it multiplies with: k×n.
-struct Matrix {
-  std::size_t k, n, ld;
-};
-Matrix matrix_of(const WeightForm& f, const TensorInfo& info) {
-  const std::size_t rows = info.shape[0], ld = info.shape[1];
-  return f.transposed ? Matrix{f.columns, rows, ld} : Matrix{rows, f.columns, ld};
-}
-
-template <typename F>
-void for_each_form(const LayerWeights& layer, F&& f) {
-  const std::vector<TensorInfo> table = layer.cell.tensors(layer.D, layer.H);
-  for (const WeightForm& form : layer.cell.forms(layer.H)) {
-    if (layer.trainable || !form.transposed) f(form, matrix_of(form, table[form.tensor]));
-  }
-}
+// Packing a weight costs about as much as multiplying it with one or two rows; there are two forms of each.
+constexpr std::size_t kRowsToPack = 8;
 }  // namespace
 
-std::size_t packed_layer_floats(const LayerWeights& layer) {
-  std::size_t total = 0;
-  for_each_form(layer, [&](const WeightForm&, const Matrix& m) { total += packed_floats(m.k, m.n); });
-  return total;
+bool packs(std::size_t rows) {
+  return rows >= kRowsToPack && gemm_path() == GemmPath::packed;
 }
 
-std::vector<const float*> packed_layer_forms(const float* packed, const LayerWeights& layer) {
-  std::vector<const float*> out;
-  for_each_form(layer, [&](const WeightForm&, const Matrix& m) {
-    out.push_back(packed);
-    packed += packed_floats(m.k, m.n);
-  });
-  return out;
+PackedLayer::PackedLayer(const LayerWeights& layer) {
+  const std::vector<TensorInfo> table = layer.cell.tensors(layer.D, layer.H);
+  for (const WeightForm& f : layer.cell.forms(layer.H)) {
+    if (f.transposed && !layer.trainable) continue;
+    const std::size_t rows = table[f.tensor].shape[0], ld = table[f.tensor].shape[1];
+    const std::size_t k = f.transposed ? f.columns : rows, n = f.transposed ? rows : f.columns;
+    jobs_.push_back({f.tensor, f.first, k, n, ld, floats_, f.transposed});
+    floats_ += packed_floats(k, n);
+  }
 }
 
-void pack_layer(float* out, const float* const* params, const LayerWeights& layer, std::size_t part,
-                std::size_t parts) {
+void PackedLayer::pack(float* out, const float* const* params, std::size_t part, std::size_t parts) const {
   const std::size_t panel = kernels().panel;
-  for_each_form(layer, [&](const WeightForm& form, const Matrix& m) {
-    const std::size_t panels = (m.n + panel - 1) / panel;
+  for (const Job& j : jobs_) {
+    const std::size_t panels = (j.n + panel - 1) / panel;
     const std::size_t begin = panels * part / parts * panel;
-    const std::size_t end = std::min(m.n, panels * (part + 1) / parts * panel);
-    if (begin < end) {
-      const float* W = params[form.tensor] + form.first + begin * (form.transposed ? m.ld : 1);
-      pack({out + begin * m.k, W, m.k, end - begin, m.ld, form.transposed});
-    }
-    out += packed_floats(m.k, m.n);
-  });
+    const std::size_t end = std::min(j.n, panels * (part + 1) / parts * panel);
+    if (begin >= end) continue;
+    const float* W = params[j.tensor] + j.first + begin * (j.transposed ? j.ld : 1);
+    timernn::pack({out + j.out + begin * j.k, W, j.k, end - begin, j.ld, j.transposed});
+  }
+}
+
+std::vector<const float*> PackedLayer::forms(const float* packed) const {
+  std::vector<const float*> out;
+  for (const Job& j : jobs_) out.push_back(packed + j.out);
+  return out;
 }
 
 }  // namespace timernn

@@ -12,12 +12,16 @@ namespace timernn {
 
 void input_product(const InputProduct& p) {
   if (p.packed != nullptr) {
-    gemm_packed({p.z, p.xs, p.packed, p.rows, p.G, p.D, p.G, p.D, false, false, p.b});
+    gemm_packed({p.z, p.xs, p.packed, p.rows, p.G, p.D, p.G, p.D, false, false, p.b, p.scratch});
     return;
   }
   for (std::size_t r = 0; r < p.rows; ++r) std::memcpy(p.z + r * p.G, p.b, p.G * sizeof(float));
   gemm({p.z, p.xs, p.Wx, static_cast<int>(p.rows), static_cast<int>(p.G), static_cast<int>(p.D), false, false,
         1.0f});
+}
+
+std::size_t product_scratch_floats(std::size_t rows, std::size_t k) {
+  return gemm_path() == GemmPath::packed ? gemm_scratch_floats(rows, k) : 0;
 }
 
 void weight_gradient(const WeightGradient& g, float* scratch) {
@@ -45,7 +49,7 @@ void input_gradients(const InputGradients& g) {
   }
   if (g.dxs == nullptr) return;
   if (g.packed_back != nullptr) {
-    gemm_packed({g.dxs, g.dz, g.packed_back, g.rows, g.D, g.G, g.D, g.G});
+    gemm_packed({g.dxs, g.dz, g.packed_back, g.rows, g.D, g.G, g.D, g.G, false, false, nullptr, g.scratch});
   } else {
     gemm({g.dxs, g.dz, g.Wx, static_cast<int>(g.rows), static_cast<int>(g.D), static_cast<int>(g.G), false,
           true});
@@ -57,16 +61,20 @@ StepProduct::StepProduct(float* scratch, const StepWeights& w, const CellDims& d
   if (dims.n == 1) return;
   if (w.packed != nullptr) {
     form_ = Form::packed;
-  } else if (w.transposed && w.ld == w.in && dims.T > 1) {
+  } else if (gemm_path() == GemmPath::blas && w.transposed && w.ld == w.in && dims.T > 1) {
     form_ = Form::turned;
     transpose(scratch, w.W, static_cast<int>(w.out), static_cast<int>(w.in));
   }
 }
 
+std::size_t StepProduct::floats(std::size_t n, std::size_t in, std::size_t out) {
+  return gemm_path() == GemmPath::blas ? in * out : gemm_scratch_floats(n, in);
+}
+
 void StepProduct::operator()(const StepRows& r) const {
   const StepWeights& w = weights_;
   if (form_ == Form::packed) {
-    gemm_packed({r.C, r.A, w.packed, n_, w.out, w.in, r.ldc, r.lda, r.accumulate, r.tanh});
+    gemm_packed({r.C, r.A, w.packed, n_, w.out, w.in, r.ldc, r.lda, r.accumulate, r.tanh, nullptr, scratch_});
     return;
   }
   const bool turned = form_ == Form::turned;

@@ -1,5 +1,7 @@
 // The matrix products that all cells have: the input's and the weight gradients, one a window, and the
-// recurrent one, one a step. Each takes the packed form of its weights, or null, which means BLAS.
+// recurrent one, one a step. Each takes the packed form of its weights, or null: then BLAS, or the
+// matrix-vector kernel for one row, multiplies them as they are. Weight gradients need no weights: they go by
+// gemm_path().
 // Refuses to do: anything elementwise but a fused tanh, and allocation.
 #pragma once
 
@@ -16,6 +18,7 @@ struct InputProduct {
   float* z;                       ///< rows×G, overwritten
   const float *xs, *Wx, *packed;  ///< rows×D, D×G, Wx packed or null
   const float* b;                 ///< G
+  float* scratch;                 ///< product_scratch_floats(rows, D)
   std::size_t rows, D, G;
 };
 /// z = xs·Wx + b.
@@ -25,7 +28,8 @@ struct InputGradients {
   float *dxs, *dWx, *db;          ///< rows×D (null where it is not needed), D×G, G: overwritten
   const float *dz, *xs;           ///< rows×G, rows×D
   const float *Wx, *packed_back;  ///< D×G; Wxᵀ packed or null
-  float* scratch;                 ///< weight_gradient_floats(rows, the larger of D and H, G)
+  float*
+      scratch;  ///< weight_gradient_floats(rows, the larger of D and H, G), product_scratch_floats(rows, G)
   std::size_t rows, D, G;
   float* dWh = nullptr;       ///< H×G, overwritten, where the recurrent weights see the same dz; else null
   const float* hs = nullptr;  ///< rows×H, the states before each step
@@ -33,6 +37,9 @@ struct InputGradients {
 };
 /// dxs = dz·Wxᵀ, dWx = xsᵀ·dz, dWh = hsᵀ·dz, db = Σ dz.
 void input_gradients(const InputGradients& g);
+
+/// Floats of scratch for a product of `rows` rows of k numbers.
+std::size_t product_scratch_floats(std::size_t rows, std::size_t k);
 
 struct WeightGradient {
   float* dW;               ///< in×out, leading dimension ldc, overwritten
@@ -61,18 +68,18 @@ struct StepRows {
 /// matrix-vector product on the weights as they are.
 class StepProduct {
  public:
-  /// @param scratch  floats(weights), in use as long as this object: where nothing is packed, sgemm is
-  /// fastest with the weights turned once for all T steps
+  /// @param scratch  floats(), in use as long as this object: for rows in tiles; where nothing is packed, for
+  /// the weights turned once for all T steps, which is how sgemm is fastest
   StepProduct(float* scratch, const StepWeights& weights, const CellDims& dims);
   void operator()(const StepRows& rows) const;
 
-  /// Floats of scratch for an in×out matrix.
-  static std::size_t floats(std::size_t in, std::size_t out) { return in * out; }
+  /// Floats of scratch for n rows and an in×out matrix.
+  static std::size_t floats(std::size_t n, std::size_t in, std::size_t out);
 
  private:
   enum class Form { as_stored, turned, packed };
   StepWeights weights_;
-  const float* scratch_;
+  float* scratch_;
   std::size_t n_;
   Form form_;
 };

@@ -36,7 +36,8 @@ std::size_t ws_floats(const CellDims&) {
   return 0;
 }
 std::size_t scratch_floats(const CellDims& d) {
-  return std::max({StepProduct::floats(d.H, d.H), weight_gradient_floats(d.T * d.n, d.D, d.H),
+  return std::max({StepProduct::floats(d.n, d.H, d.H), product_scratch_floats(d.T * d.n, d.D),
+                   product_scratch_floats(d.T * d.n, d.H), weight_gradient_floats(d.T * d.n, d.D, d.H),
                    weight_gradient_floats(d.T * d.n, d.H, d.H)});
 }
 
@@ -47,7 +48,8 @@ void forward(const CellForward& f) {
   const auto [T, n, D, H] = f.dims;
   const std::size_t step = n * H;
   std::memcpy(f.hs, f.state, step * sizeof(float));
-  input_product({f.hs + step, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], T * n, D, H});
+  input_product({f.hs + step, f.xs, f.params[kWx], packed_form(f.packed, kInput), f.params[kB], f.scratch,
+                 T * n, D, H});
   const StepProduct recurrent(f.scratch, {f.params[kWh], packed_form(f.packed, kRecurrent), H, H, H}, f.dims);
   for (std::size_t t = 0; t < T; ++t) {
     float* h = f.hs + (t + 1) * step;

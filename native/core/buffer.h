@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "pages.h"
 
@@ -19,25 +20,39 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::size_t floats) : size_(floats) {
     if (floats == 0) return;
-    const bool large = floats >= kLargeMemory / sizeof(float);
-    const std::size_t alignment = large ? kLargePage : kAlignment;
-    if (floats > (static_cast<std::size_t>(-1) - alignment) / sizeof(float)) throw std::bad_alloc();
-    const std::size_t bytes = (floats * sizeof(float) + alignment - 1) / alignment * alignment;
-    void* memory = std::aligned_alloc(alignment, bytes);
+    if (floats > (static_cast<std::size_t>(-1) >> 1) / sizeof(float)) throw std::bad_alloc();
+    const std::size_t bytes = (floats * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
+    if (bytes >= kLargeMemory) {
+      // Its own mapping: what is freed goes back to the system, and cannot break up the heap.
+      large_ = LargeMemory(bytes);
+      data_ = static_cast<float*>(large_.data());
+      return;
+    }
+    void* memory = std::aligned_alloc(kAlignment, bytes);
     if (memory == nullptr) throw std::bad_alloc();
-    if (large) prefer_large_pages(memory, bytes);
-    std::memset(memory, 0, floats * sizeof(float));
-    data_.reset(static_cast<float*>(memory));
+    std::memset(memory, 0, bytes);
+    small_.reset(static_cast<float*>(memory));
+    data_ = small_.get();
   }
-  float* data() noexcept { return data_.get(); }
-  const float* data() const noexcept { return data_.get(); }
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    small_ = std::move(other.small_);
+    large_ = std::move(other.large_);
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+  float* data() noexcept { return data_; }
+  const float* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return size_; }
 
  private:
   struct Free {
     void operator()(float* p) const noexcept { std::free(p); }
   };
-  std::unique_ptr<float[], Free> data_;
+  std::unique_ptr<float[], Free> small_;
+  LargeMemory large_;
+  float* data_ = nullptr;
   std::size_t size_ = 0;
 };
 

@@ -18,9 +18,6 @@ constexpr std::size_t kSharedFloats = 320 * 1024;
 std::size_t round_up(std::size_t n, std::size_t to) {
   return (n + to - 1) / to * to;
 }
-std::size_t panels_of(std::size_t n) {
-  return (n + kernels().panel - 1) / kernels().panel;
-}
 
 GemmPath choose() {
   const char* wanted = std::getenv("TIMERNN_GEMM");
@@ -37,7 +34,7 @@ GemmPath gemm_path() {
 }
 
 std::size_t packed_floats(std::size_t k, std::size_t n) {
-  return panels_of(n) * kernels().panel * k;
+  return round_up(n, kernels().panel) * k;
 }
 
 namespace {
@@ -62,26 +59,77 @@ void pack(const Pack& p) {
   }
 }
 
-void gemm_packed(const PackedGemm& g) {
-  const std::size_t panel = kernels().panel, tile = kernels().tile;
-  const std::size_t block = std::max(tile, kRowBlockFloats / g.k / tile * tile);
-  for (std::size_t r = 0; r < g.m; r += block) {
-    const std::size_t rows = std::min(block, g.m - r);
-    for (std::size_t i = 0; i < panels_of(g.n); ++i) {
-      const std::size_t first = i * panel;
-      kernels().gemm_panel({g.C + r * g.ldc + first, g.ldc, g.A + r * g.lda, g.lda, 1, 0, g.B + first * g.k,
-                            rows, std::min(panel, g.n - first), g.k, g.accumulate, g.tanh, nullptr,
-                            g.bias == nullptr ? nullptr : g.bias + first});
-    }
-  }
+std::size_t even_tile_height(std::size_t rows) {
+  const std::size_t tile = kernels().tile, tiles = (rows + tile - 1) / tile;
+  return (rows + tiles - 1) / tiles;
 }
 
 namespace {
-std::size_t tile_height(std::size_t m) {
-  const std::size_t tile = kernels().tile, tiles = (m + tile - 1) / tile;
-  return (m + tiles - 1) / tiles;
+// Rows of A that are multiplied together with all panels of B.
+std::size_t row_block(std::size_t k) {
+  return std::max(kernels().tile, kRowBlockFloats / k / kernels().tile * kernels().tile);
+}
+
+PanelProduct panel_product(const PackedGemm& g, std::size_t r, std::size_t first) {
+  return {g.C + r * g.ldc + first,
+          g.ldc,
+          g.A + r * g.lda,
+          g.lda,
+          1,
+          0,
+          g.B + first * g.k,
+          0,
+          std::min(kernels().panel, g.n - first),
+          g.k,
+          g.accumulate,
+          g.tanh,
+          nullptr,
+          g.bias == nullptr ? nullptr : g.bias + first};
+}
+
+// The same with the rows [r, r + rows) of A turned into tiles first.
+void gemm_tiled(const PackedGemm& g, std::size_t r, std::size_t rows) {
+  const std::size_t height = even_tile_height(rows);
+  for (std::size_t t = 0; t < rows; t += height) {
+    kernels().turn_tile(g.scratch + t * g.k, g.A + (r + t) * g.lda, g.lda, g.k, std::min(height, rows - t));
+  }
+  for (std::size_t first = 0; first < g.n; first += kernels().panel) {
+    for (std::size_t t = 0; t < rows; t += height) {
+      PanelProduct p = panel_product(g, r + t, first);
+      p.m = std::min(height, rows - t);
+      p.A = g.scratch + t * g.k;
+      p.a_row = 1;
+      p.a_step = p.m;
+      kernels().gemm_panel(p);
+    }
+  }
 }
 }  // namespace
+
+std::size_t gemm_scratch_floats(std::size_t m, std::size_t k) {
+  return std::min(m, row_block(k)) * k;
+}
+
+void gemm_packed(const PackedGemm& g) {
+  // Turning pays where many panels read the tiles, and where rows would push each other out of L1 (64 sets of
+  // 64 bytes).
+  constexpr std::size_t kTiledPanels = 6, kSetFloats = 1024;
+  const bool many = g.n >= kTiledPanels * kernels().panel;
+  const bool tiled = g.scratch != nullptr && (many || (g.lda % kSetFloats == 0 && g.n > kernels().panel));
+  const std::size_t block = row_block(g.k);
+  for (std::size_t r = 0; r < g.m; r += block) {
+    const std::size_t rows = std::min(block, g.m - r);
+    if (tiled) {
+      gemm_tiled(g, r, rows);
+      continue;
+    }
+    for (std::size_t first = 0; first < g.n; first += kernels().panel) {
+      PanelProduct p = panel_product(g, r, first);
+      p.m = rows;
+      kernels().gemm_panel(p);
+    }
+  }
+}
 
 namespace {
 // Even blocks of rows: 700 go as 350 and 350, not as 512 and 188.
@@ -93,7 +141,7 @@ std::size_t outer_rows(std::size_t k) {
 // One left factor's rows [r0, r0 + k) against packed columns [c0, c0 + width) of B.
 void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, std::size_t width,
                  std::size_t r0, std::size_t k, float* tiles) {
-  const std::size_t panel = kernels().panel, height = tile_height(left.m);
+  const std::size_t panel = kernels().panel, height = even_tile_height(left.m);
   if (c0 == 0) kernels().pack_tiles({tiles, left.A + r0 * left.lda, left.lda, k, left.m, height});
   for (std::size_t c = 0; c < width; c += panel) {
     for (std::size_t m = 0; m < left.m; m += height) {
@@ -106,7 +154,7 @@ void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, st
 }  // namespace
 
 std::size_t outer_scratch_floats(std::size_t m, std::size_t n, std::size_t k) {
-  const std::size_t rows = outer_rows(k), height = tile_height(m);
+  const std::size_t rows = outer_rows(k), height = even_tile_height(m);
   return rows * (2 * round_up(m, height) + round_up(std::min(n, kOuterColumns), kernels().panel));
 }
 
@@ -126,7 +174,7 @@ void gemm_outer(const OuterGemm& g, float* scratch) {
       float* at = tiles;
       for (std::size_t i = 0; i < g.count; ++i) {
         outer_block(g.lefts[i], scratch, c0, width, r0, k, at);
-        at += k * round_up(g.lefts[i].m, tile_height(g.lefts[i].m));
+        at += k * round_up(g.lefts[i].m, even_tile_height(g.lefts[i].m));
       }
     }
   }

@@ -39,9 +39,15 @@ struct PackedGemm {
   std::size_t m, n, k, ldc, lda;
   bool accumulate = false, tanh = false;
   const float* bias = nullptr;  ///< n floats added to every row, or null
+  float* scratch = nullptr;     ///< gemm_scratch_floats(m, k), or null: A is read as it lies
 };
+/// Floats for a block of A in tiles, which is how it is read fastest: one stream instead of one a row.
+std::size_t gemm_scratch_floats(std::size_t m, std::size_t k);
 /// C (+)= A·B + bias, then tanh where asked, while the tile is in cache.
 void gemm_packed(const PackedGemm& g);
+
+/// Height of even tiles that cover `rows`: 16 go as 8 and 8, not as 12 and 4.
+std::size_t even_tile_height(std::size_t rows);
 
 /// One weight gradient: C = Aᵀ·B.
 struct OuterLeft {

@@ -8,6 +8,7 @@ namespace timernn {
 LayerReplica::LayerReplica(const Cell& cell, const CellDims& d)
     : cell_(cell),
       dims_(d),
+      weights_({cell, d.D, d.H, true}),
       hs_((d.T + 1) * d.n * d.H),
       dhs_(d.T * d.n * d.H),
       dstate_(cell.states * d.n * d.H),
@@ -15,8 +16,9 @@ LayerReplica::LayerReplica(const Cell& cell, const CellDims& d)
       scratch_(cell.scratch_floats(d)) {}
 
 void LayerReplica::window(const LayerWindow& w) {
-  const std::vector<const float*> forms = packed_layer_forms(w.packed, weights());
-  const float* const* packed = w.packed == nullptr ? nullptr : forms.data();
+  std::vector<const float*> forms;
+  if (w.packed != nullptr) forms = weights_.forms(w.packed);
+  const float* const* packed = forms.empty() ? nullptr : forms.data();
   cell_.forward({hs_.data(), w.state, w.xs, w.params, packed, ws_.data(), scratch_.data(), dims_});
   // A cell's backward destroys the gradient of its outputs; the caller keeps its own.
   std::memcpy(dhs_.data(), w.dhs, dhs_.size() * sizeof(float));

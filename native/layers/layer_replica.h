@@ -16,7 +16,7 @@ struct LayerWindow {
   float* state;                ///< in: carried state; out: state after the window (states·n×H, h first)
   const float *xs, *dhs;       ///< T·n×D; T·n×H, gradient of the outputs
   const float* const* params;  ///< the cell's tensors in table order
-  const float* packed;         ///< packed_layer_floats(), as pack() made it; null: products go through BLAS
+  const float* packed;         ///< as weights().pack() made it; null: products go through BLAS
 };
 
 class LayerReplica {
@@ -28,11 +28,12 @@ class LayerReplica {
 
   const Cell& cell() const { return cell_; }
   const CellDims& dims() const { return dims_; }
-  LayerWeights weights() const { return {cell_, dims_.D, dims_.H, true}; }
+  const PackedLayer& weights() const { return weights_; }
 
  private:
   const Cell& cell_;
   CellDims dims_;
+  PackedLayer weights_;
   Buffer hs_, dhs_, dstate_, ws_, scratch_;
 };
 

@@ -5,7 +5,6 @@
 
 #include "../cells/packed_weights.h"
 #include "../core/buffer.h"
-#include "../gemm/packed.h"
 
 namespace timernn {
 
@@ -22,15 +21,16 @@ void swap_axes(float* out, const float* in, std::size_t outer, std::size_t inner
 
 namespace {
 // A layer's weights, packed for one call; empty where nothing is packed, or where it would not pay.
-struct PackedLayer {
+struct OwnWeights {
   Buffer floats;
   std::vector<const float*> forms;
 
-  PackedLayer(const LayerWeights& layer, const float* const* params, const CellDims& d) {
-    if (gemm_path() != GemmPath::packed || d.T * d.n == 1) return;
-    floats = Buffer(packed_layer_floats(layer));
-    pack_layer(floats.data(), params, layer, 0, 1);
-    forms = packed_layer_forms(floats.data(), layer);
+  OwnWeights(const LayerWeights& layer, const float* const* params, const CellDims& d) {
+    if (!packs(d.T * d.n)) return;
+    const PackedLayer packed(layer);
+    floats = Buffer(packed.floats());
+    packed.pack(floats.data(), params, 0, 1);
+    forms = packed.forms(floats.data());
   }
   const float* const* data() const { return forms.empty() ? nullptr : forms.data(); }
 };
@@ -40,7 +40,7 @@ void layer_forward(const LayerForward& f) {
   const auto [T, n, D, H] = f.dims;
   Buffer xs(T * n * D), hs((T + 1) * n * H), scratch(f.cell.scratch_floats(f.dims));
   swap_axes(xs.data(), f.xs, n, T, D);
-  const PackedLayer packed({f.cell, D, H, false}, f.params, f.dims);
+  const OwnWeights packed({f.cell, D, H, false}, f.params, f.dims);
   std::memcpy(f.end, f.state, f.cell.states * n * H * sizeof(float));
   f.cell.forward({hs.data(), f.end, xs.data(), f.params, packed.data(), f.ws, scratch.data(), f.dims});
   swap_axes(f.hs, hs.data() + n * H, T, n, H);
@@ -55,7 +55,7 @@ void layer_backward(const LayerBackward& b) {
   swap_axes(dhs.data(), b.dhs, n, T, H);
   std::memcpy(hs.data(), b.state, n * H * sizeof(float));  // h comes first
   swap_axes(hs.data() + n * H, b.hs, n, T, H);
-  const PackedLayer packed({b.cell, D, H, true}, b.params, b.dims);
+  const OwnWeights packed({b.cell, D, H, true}, b.params, b.dims);
   // A cell's backward destroys ws, and the caller may want another one.
   if (ws_floats > 0) std::memcpy(ws.data(), b.ws, ws_floats * sizeof(float));
   std::memcpy(b.dstate, b.dnext, b.cell.states * n * H * sizeof(float));

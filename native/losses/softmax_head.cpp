@@ -27,11 +27,6 @@ std::size_t chunk_columns() {
   return 8 * kernels().panel;
 }
 
-// Height of even tiles that cover n.
-std::size_t tile_height(std::size_t n) {
-  const std::size_t tile = kernels().tile, tiles = (n + tile - 1) / tile;
-  return (n + tiles - 1) / tiles;
-}
 }  // namespace
 
 std::size_t packed_head_floats(std::size_t H, std::size_t V, bool turned) {
@@ -114,7 +109,7 @@ double SoftmaxHead::blas(const HeadInput& in, const HeadGrads* g) {
 // Rows of h side by side, tile after tile, with a one below them that multiplies the bias: the product reads
 // one stream instead of one a row.
 void SoftmaxHead::row_tiles(const float* hs, std::size_t rows) {
-  const std::size_t H = dims_.H, height = tile_height(rows);
+  const std::size_t H = dims_.H, height = even_tile_height(rows);
   float* out = row_tiles_.data();
   for (std::size_t r = 0; r < rows; r += height) {
     const std::size_t count = std::min(height, rows - r);
@@ -126,7 +121,7 @@ void SoftmaxHead::row_tiles(const float* hs, std::size_t rows) {
 
 // e: columns [v, v + n) of h·W + b. Whole panels are stored, the padded columns too: the softmax skips them.
 void SoftmaxHead::logits(float* e, std::size_t v, std::size_t n, std::size_t rows) const {
-  const std::size_t V = dims_.V, panel = kernels().panel, k = dims_.H + 1, height = tile_height(rows);
+  const std::size_t V = dims_.V, panel = kernels().panel, k = dims_.H + 1, height = even_tile_height(rows);
   for (std::size_t c = 0; c < n; c += panel) {
     const float *w = weights_ + (v + c) * k, *next = v + c + panel < V ? w + k * panel : nullptr;
     for (std::size_t r = 0; r < rows; r += height) {
@@ -212,7 +207,7 @@ void SoftmaxHead::finish_hidden(float* dhs, const std::uint32_t* targets, std::s
 }
 
 void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, height = tile_height(H);
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, height = even_tile_height(H);
   for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
   // h · inverse, columns side by side: the gradient of W reads them in order, out of L1.
   kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, height, inverse_.data()});

@@ -13,7 +13,7 @@ inline void hide_padding(const SoftmaxChunk& g) {
   if (used == 0) return;
   float* x = g.x + g.n / kPanel * g.rows * kPanel;
   for (std::size_t r = 0; r < g.rows; ++r) {
-    for (std::size_t c = used; c < kPanel; ++c) x[r * kPanel + c] = -1e30f;
+    for (std::size_t c = used; c < kPanel; ++c) x[r * kPanel + c] = -3.402823466e+38f;
   }
 }
 

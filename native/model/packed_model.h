@@ -5,22 +5,39 @@
 #include <cstddef>
 #include <vector>
 
+#include "../cells/packed_weights.h"
 #include "spec.h"
 
 namespace timernn {
 
-/// Floats of the packed weights; 0 on the path that packs nothing (see gemm/packed.h).
-std::size_t packed_model_floats(const ModelSpec& spec, bool trainable);
+/// What there is to pack for a model. Made once; packing allocates nothing.
+class PackedModel {
+ public:
+  PackedModel() = default;
+  PackedModel(const ModelSpec& spec, bool trainable);
 
-/// Packs the part-th of `parts` shares of every tensor. `tensors`: pointers in table order.
-void pack_model(float* out, const float* const* tensors, const ModelSpec& spec, bool trainable,
-                std::size_t part, std::size_t parts);
+  std::size_t floats() const { return floats_; }
+  /// Packs the part-th of `parts` shares of every tensor. `tensors`: pointers in table order.
+  void pack(float* out, const float* const* tensors, std::size_t part, std::size_t parts) const;
 
-/// Where everything lies in the packed weights.
-struct PackedModel {
-  std::vector<std::vector<const float*>> layers;  ///< a layer's forms
-  const float* head = nullptr;
+  /// Where everything lies in the packed weights; empty before they are.
+  struct View {
+    std::vector<std::vector<const float*>> layers;  ///< a layer's forms
+    const float* head = nullptr;
+  };
+  View view(const float* packed) const;
+
+ private:
+  struct Layer {
+    PackedLayer packed;
+    std::size_t tensor, out;  ///< its first tensor in the table, and where its forms start
+  };
+  std::vector<Layer> layers_;
+  std::size_t output_ = 0, H_ = 0, V_ = 0, head_ = 0, floats_ = 0;
+  bool trainable_ = false;
 };
-PackedModel packed_model_views(const float* packed, const ModelSpec& spec, bool trainable);
+
+/// Floats that the workers of a run share; 0 on the path that packs nothing (see gemm/packed.h).
+std::size_t shared_packed_floats(const ModelSpec& spec);
 
 }  // namespace timernn

@@ -43,13 +43,12 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
   grads_.resize(offsets_.size());
   embedded_ = Buffer(steps * spec_.embedding);
   scratch_ = Buffer(scratch);
-  // A single row is a matrix-vector product, on the weights as they are.
-  const std::size_t floats = steps > 1 ? packed_model_floats(spec_, trainable) : 0;
-  if (floats > 0) {
-    if (packed == nullptr) own_packed_ = Buffer(floats);
-    packed_ = packed_model_views(packed != nullptr ? packed : own_packed_.data(), spec_, trainable);
+  if (packs(steps)) {
+    packed_ = PackedModel(spec_, trainable);
+    if (packed == nullptr) own_packed_ = Buffer(packed_.floats());
+    view_ = packed_.view(packed != nullptr ? packed : own_packed_.data());
   }
-  head_ = SoftmaxHead({steps, spec_.output_size(), spec_.vocabulary}, trainable, packed_.head);
+  head_ = SoftmaxHead({steps, spec_.output_size(), spec_.vocabulary}, trainable, view_.head);
   if (!trainable) return;
   seen_.resize(spec_.vocabulary);
   dstate_ = Buffer(dstate);
@@ -102,11 +101,11 @@ void Replica::gather(const float* params, const WindowInput& in) {
 
 void Replica::bind(const float* params) {
   for (std::size_t i = 0; i < offsets_.size(); ++i) params_[i] = params + offsets_[i];
-  if (own_packed_.size() > 0) pack_model(own_packed_.data(), params_.data(), spec_, trainable_, 0, 1);
+  if (own_packed_.size() > 0) packed_.pack(own_packed_.data(), params_.data(), 0, 1);
 }
 
 const float* const* Replica::packed_of(std::size_t layer) const {
-  return packed_.head == nullptr ? nullptr : packed_.layers[layer].data();
+  return reads_packed() ? view_.layers[layer].data() : nullptr;
 }
 
 void Replica::forward_layers(float* state, const float* params, const WindowInput& in) {
@@ -164,7 +163,9 @@ void Replica::scatter(const float* dxs, const WindowInput& in, TouchedRows* touc
   if (touched == nullptr) {
     std::memset(table, 0, d.V * d.D * sizeof(float));
   } else {
-    for (const std::uint32_t row : *touched) std::memset(table + row * d.D, 0, d.D * sizeof(float));
+    for (const std::uint32_t row : *touched) {
+      if (row < d.V) std::memset(table + row * d.D, 0, d.D * sizeof(float));  // shared memory is not trusted
+    }
     touched->clear();
     if (++windows_ == 0) {  // after 2^32 windows the marks would lie
       std::fill(seen_.begin(), seen_.end(), 0u);

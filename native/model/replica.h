@@ -26,8 +26,8 @@ struct WindowInput {
 class Replica {
  public:
   /// @param rows, window  the most rows and steps of any call
-  /// @param packed  the weights as the caller packs them before each call (packed_model.h, trainable); null:
-  /// packed here
+  /// @param packed  the weights as the caller packs them before each call (packed_model.h, trainable), if
+  /// reads_packed(); null: packed here
   Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
           bool trainable, const float* packed = nullptr);
 
@@ -42,6 +42,8 @@ class Replica {
   double forward_window(float* state, const float* params, const WindowInput& in);
 
   std::size_t workspace_bytes() const;
+  /// Whether windows of this size multiply with packed weights at all.
+  bool reads_packed() const { return view_.head != nullptr; }
   const ModelSpec& spec() const { return spec_; }
   std::size_t rows() const { return rows_; }
   std::size_t window() const { return window_; }
@@ -75,7 +77,8 @@ class Replica {
   Buffer dstate_;           ///< states·n×H of the widest layer
   Buffer da_, db_;          ///< gradients between layers, T·n×max(D, H), used in turn
   Buffer own_packed_;       ///< packed here, where the caller does not
-  PackedModel packed_;      ///< empty where nothing is packed
+  PackedModel packed_;
+  PackedModel::View view_;  ///< empty where nothing is packed
   SoftmaxHead head_;
 };
 

@@ -12,17 +12,24 @@
 
 namespace timernn {
 
-/// The rows of a shard's gradient that are not zero: their number, then each once.
+/// The rows of a shard's gradient that are not zero: their number, then each once. It lies in shared memory,
+/// so what it says is never taken beyond its size.
 struct TouchedRows {
   std::uint32_t* words;
+  std::size_t size;  ///< capacity(…)
   static std::size_t capacity(std::size_t positions, std::size_t V) {
     return 1 + (positions < V ? positions : V);
   }
-  std::uint32_t count() const { return words[0]; }
+  std::size_t count() const { return words[0] < size ? words[0] : size - 1; }
   const std::uint32_t* begin() const { return words + 1; }
-  const std::uint32_t* end() const { return words + 1 + words[0]; }
+  const std::uint32_t* end() const { return words + 1 + count(); }
   void clear() { words[0] = 0; }
-  void push(std::uint32_t row) { words[++words[0]] = row; }
+  void push(std::uint32_t row) {
+    const std::size_t n = count();
+    if (n + 1 >= size) return;
+    words[n + 1] = row;
+    words[0] = static_cast<std::uint32_t>(n + 1);
+  }
 };
 
 /// The squared norm is added up in ranges of rows whose number is fixed, so that it has the same bits for any

@@ -24,9 +24,9 @@ void reduce_gradients(double* squares, float* const* grads, std::size_t shards, 
   }
 }
 
-double global_norm(const double* squares, std::size_t params) {
+double global_norm(const double* squares, std::size_t chunks) {
   double total = 0.0;
-  for (std::size_t c = 0; c < reduce_chunks(params); ++c) total += squares[c];
+  for (std::size_t c = 0; c < chunks; ++c) total += squares[c];
   return std::sqrt(total);
 }
 

@@ -28,6 +28,6 @@ void reduce_gradients(double* squares, float* const* grads, std::size_t shards, 
                       ChunkRange range);
 
 /// Σ squares over all chunks in order, then the root: the global norm.
-double global_norm(const double* squares, std::size_t params);
+double global_norm(const double* squares, std::size_t chunks);
 
 }  // namespace timernn

@@ -6,13 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "placement.h"
+
 namespace timernn {
 
 class Control {
  public:
-  /// 32-bit words; each in a cache line of its own, so that a spinning rank does not disturb the others'
-  /// writes.
-  static constexpr std::size_t kWords = 6 * 16 + 64;
+  /// 32-bit words; those of the barrier each in a cache line of its own, so that a spinning rank does not
+  /// disturb the others' writes; then the ranks' cores.
+  static constexpr std::size_t kWords = 6 * 16 + Placement::kMostRanks;
 
   explicit Control(std::int32_t* words) : words_(words) {}
 

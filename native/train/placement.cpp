@@ -2,6 +2,7 @@
 #include "placement.h"
 
 #include <atomic>
+#include <cstring>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -44,7 +45,11 @@ void Placement::settle(std::size_t rank, std::size_t workers) {
     CPU_SET(core, &one);
     if (sched_setaffinity(0, sizeof one, &one) != 0) return;
     mine.store(core + 1, std::memory_order_relaxed);
-    sched_setaffinity(0, sizeof allowed, &allowed);
+    if (sched_setaffinity(0, sizeof allowed, &allowed) != 0) {
+      // What is allowed has changed meanwhile: all cores, of which the system takes those that are.
+      std::memset(&allowed, 0xff, sizeof allowed);
+      sched_setaffinity(0, sizeof allowed, &allowed);
+    }
     return;
   }
 }

@@ -38,7 +38,12 @@ Runner::Runner(RunPlan plan)
     first_stream_.push_back(first);
     first += rows;
   }
-  for (std::uint32_t* words : plan_.touched) touched_.push_back({words});
+  for (std::size_t s = 0; s < plan_.touched.size(); ++s) {
+    touched_.push_back({plan_.touched[s], touched_words(plan_.spec, plan_.shard_rows[s], plan_.window)});
+  }
+  // Windows that are too small for it would not read it.
+  if (!replica_.reads_packed()) plan_.packed = nullptr;
+  if (plan_.packed != nullptr) packed_ = PackedModel(plan_.spec, true);
   for (float* grads : plan_.grads) {
     tables_.push_back(grads + plan_.offsets[0]);
     dense_.push_back(grads + plan_.offsets[1]);
@@ -68,7 +73,7 @@ std::size_t Runner::touched_words(const ModelSpec& spec, std::size_t rows, std::
 // copy in cache.
 void Runner::pack_weights(const RoundCall& call) {
   if (plan_.packed == nullptr) return;
-  pack_model(plan_.packed, tensors_.data(), plan_.spec, true, call.rank, call.workers);
+  packed_.pack(plan_.packed, tensors_.data(), call.rank, call.workers);
 }
 
 void Runner::compute_shards(const RoundCall& call, std::size_t window, std::size_t steps) {
@@ -89,13 +94,6 @@ void Runner::reduce(const RoundCall& call) {
 
 EmbeddingGradients Runner::embedding() const {
   return {tables_.data(), touched_.data(), tables_.size(), plan_.spec.vocabulary, plan_.spec.embedding};
-}
-
-// Σ squares over all chunks in order, then the root.
-double Runner::gradient_norm() const {
-  double total = 0.0;
-  for (std::size_t c = 0; c < kRowChunks + reduce_chunks(dense_length()); ++c) total += row_squares()[c];
-  return std::sqrt(total);
 }
 
 void Runner::update(const RoundCall& call, double norm) {
@@ -129,7 +127,7 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
   lap(mark, result.seconds.reduce);
   control_.barrier(workers);
   lap(mark, result.seconds.wait);
-  const double norm = gradient_norm();
+  const double norm = global_norm(row_squares(), kRowChunks + reduce_chunks(dense_length()));
   if (!std::isfinite(norm) || !std::isfinite(loss)) {
     throw Error("ERR_TIMERNN_DIVERGED", "Expected a finite loss and gradient, got loss " +
                                             std::to_string(loss) + " and gradient norm " +

@@ -34,7 +34,7 @@ struct RunPlan {
       scratch;  ///< scratch_doubles(): a loss a shard, a square a chunk of rows, a square a chunk of the rest
   /// A list a shard, touched_words() long: zero with the gradients when the run starts.
   std::vector<std::uint32_t*> touched;
-  float* packed = nullptr;  ///< packed_model_floats(), shared by all ranks; null: each packs for itself
+  float* packed = nullptr;  ///< shared_packed_floats(), for all ranks; null: each packs for itself
 };
 
 struct RoundCall {
@@ -76,7 +76,6 @@ class Runner {
   void pack_weights(const RoundCall& call);
   void compute_shards(const RoundCall& call, std::size_t window, std::size_t steps);
   EmbeddingGradients embedding() const;
-  double gradient_norm() const;
   void reduce(const RoundCall& call);
   void update(const RoundCall& call, double norm);
   void run_window(const RoundCall& call, std::size_t window, RoundResult& result);
@@ -88,6 +87,7 @@ class Runner {
   Control control_;
   Placement placement_;
   EmbeddingRows rows_;
+  PackedModel packed_;                 ///< empty where the ranks do not share the packed weights
   std::vector<TouchedRows> touched_;   ///< a shard
   std::vector<float*> dense_;          ///< a shard's gradients from the first tensor after the embedding on
   std::vector<float*> tables_;         ///< a shard's gradient of the embedding

@@ -46,10 +46,10 @@ struct Window {
   /// Packs in two shares, as two workers would.
   void pack() {
     if (gemm_path() != GemmPath::packed) return;
-    const LayerWeights layer{cell, d.D, d.H, true};
-    packed = Buffer(packed_layer_floats(layer));
-    for (std::size_t part = 0; part < 2; ++part) pack_layer(packed.data(), at.data(), layer, part, 2);
-    forms = packed_layer_forms(packed.data(), layer);
+    const PackedLayer layer({cell, d.D, d.H, true});
+    packed = Buffer(layer.floats());
+    for (std::size_t part = 0; part < 2; ++part) layer.pack(packed.data(), at.data(), part, 2);
+    forms = layer.forms(packed.data());
   }
   const float* const* packed_forms() const { return forms.empty() ? nullptr : forms.data(); }
   void forward() {

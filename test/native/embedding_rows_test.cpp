@@ -21,7 +21,7 @@ struct Tables {
     for (std::size_t s = 0; s < shards; ++s) {
       grads.emplace_back(V * D);
       lists.emplace_back(TouchedRows::capacity(rows, V));
-      TouchedRows list{lists.back().data()};
+      TouchedRows list{lists.back().data(), lists.back().size()};
       for (std::size_t i = 0; i < rows && list.count() < V; ++i) {
         const auto row = static_cast<std::uint32_t>(random.below(V));
         if (std::find(list.begin(), list.end(), row) != list.end()) continue;
@@ -42,7 +42,7 @@ Result by_rows(Tables t, std::size_t workers) {
   std::vector<float*> tables;
   std::vector<TouchedRows> touched;
   for (auto& g : t.grads) tables.push_back(g.data());
-  for (auto& l : t.lists) touched.push_back({l.data()});
+  for (auto& l : t.lists) touched.push_back({l.data(), l.size()});
   const EmbeddingGradients g{tables.data(), touched.data(), tables.size(), t.V, t.D};
   Result out{Random(9).floats(t.V * t.D, 1.0), std::vector<double>(kRowChunks, NAN)};
   std::vector<EmbeddingRows> ranks(workers, EmbeddingRows(t.V));
@@ -89,7 +89,8 @@ TEST("embedding rows: a second window is not led by the marks of the first") {
   for (std::uint64_t window : {1, 2, 3}) {
     Tables t(2, 10, 3, 6, window);
     std::vector<float*> tables = {t.grads[0].data(), t.grads[1].data()};
-    const std::vector<TouchedRows> touched = {{t.lists[0].data()}, {t.lists[1].data()}};
+    const std::vector<TouchedRows> touched = {{t.lists[0].data(), t.lists[0].size()},
+                                              {t.lists[1].data(), t.lists[1].size()}};
     double square = 0.0, total = 0.0;
     for (std::size_t i = 0; i < 30; ++i) {
       const double sum = static_cast<double>(t.grads[0][i]) + static_cast<double>(t.grads[1][i]);

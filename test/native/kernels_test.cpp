@@ -240,6 +240,20 @@ TEST("softmax_chunk: odd rows and widths, in one call and two; a late maximum; t
   }
 }
 
+TEST("softmax_chunk: the padding does not count in a row that is all but the least float") {
+  for (const Kernels* k : runnable_isas()) {
+    std::vector<float> x(2 * k->panel), sums(k->panel);
+    float reference = 0.0f, factor = 0.0f;
+    const std::size_t n = k->panel + 1;
+    std::fill(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(n), -1e35f);
+    k->softmax_chunk({x.data(), 1, n, &reference, sums.data(), &factor, true});
+    double sum = 0.0;
+    for (float s : sums) sum += d(s);
+    CHECK_EQ(reference, -1e35f);
+    CHECK_NEAR(sum, static_cast<double>(n), 1e-6);
+  }
+}
+
 TEST("softmax: extreme rows stay finite; NaN and infinity in a row show in its loss") {
   constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   for (const Kernels* k : runnable_isas()) {

@@ -41,13 +41,14 @@ TEST("layer replica: two windows are what the cell gives, and the caller's gradi
     LayerReplica replica(cell, d);
     Buffer packed;
     if (gemm_path() == GemmPath::packed) {
-      packed = Buffer(packed_layer_floats(replica.weights()));
+      packed = Buffer(replica.weights().floats());
       for (std::size_t part = 0; part < 3; ++part) {
-        pack_layer(packed.data(), a.params_at.data(), replica.weights(), part, 3);
+        replica.weights().pack(packed.data(), a.params_at.data(), part, 3);
       }
     }
-    const std::vector<const float*> forms = packed_layer_forms(packed.data(), replica.weights());
-    const float* const* at = packed.size() > 0 ? forms.data() : nullptr;
+    std::vector<const float*> forms;
+    if (packed.size() > 0) forms = replica.weights().forms(packed.data());
+    const float* const* at = forms.empty() ? nullptr : forms.data();
     for (int window = 0; window < 2; ++window) {
       replica.window({a.dxs.data(), a.grads_at.data(), a.state.data(), a.xs.data(), a.dhs.data(),
                       a.params_at.data(), packed.data()});

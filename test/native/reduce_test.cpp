@@ -45,7 +45,7 @@ void check_reduction(std::size_t shards, std::size_t params) {
     }
     CHECK(same_bits(grads[0], wanted));
     for (std::size_t s = 1; s < shards; ++s) CHECK(same_bits(grads[s], parts[s]));
-    const double got = global_norm(squares.data(), params);
+    const double got = global_norm(squares.data(), reduce_chunks(params));
     CHECK_NEAR(got, std::sqrt(square), 1e-5 * std::sqrt(square));
     if (workers > 1) CHECK_EQ(got, norm);
     norm = got;

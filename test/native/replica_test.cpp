@@ -207,7 +207,7 @@ TEST("replica: with a list of touched rows the same gradient, window after windo
   Setup dense(make_spec("rnn", 40, 5, {6}), 3, 4, 11), sparse(make_spec("rnn", 40, 5, {6}), 3, 4, 11);
   const std::size_t table = 40 * 5;
   std::vector<std::uint32_t> words(TouchedRows::capacity(12, 40));
-  TouchedRows touched{words.data()};
+  TouchedRows touched{words.data(), words.size()};
   std::fill(sparse.grads.begin(), sparse.grads.begin() + table, 0.0f);  // what the caller starts with
   for (std::size_t shift : {0, 4, 2}) {
     const WindowInput in = dense.input(shift, 4), other = sparse.input(shift, 4);

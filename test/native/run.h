@@ -43,7 +43,7 @@ class Run {
     }
     tokens = Random(6).tokens(streams * kStreamSteps + 1, kVocabulary);
     for (std::size_t i = 0; i < streams; ++i) starts.push_back(static_cast<std::uint32_t>(i * kStreamSteps));
-    if (options_.shared_weights) packed = Buffer(packed_model_floats(model.spec, true));
+    if (options_.shared_weights) packed = Buffer(shared_packed_floats(model.spec));
     scratch.resize(Runner::scratch_doubles(model.length, options_.shard_rows.size()));
   }
 

@@ -50,7 +50,7 @@ TEST("more ranks than shards and chunks: the idle ones change nothing") {
   for (const Outcome& outcome : many.go(8, 0, 10)) check_same(alone, many, one, outcome);
 }
 
-TEST("the output layer packed by all ranks together, or by each for itself: the same bits") {
+TEST("the weights packed by all ranks together, or by each for itself: the same bits") {
   Run shared, own({{3, 2, 2}, "rnn", 0.5, 0.25, false});
   const Outcome one = shared.go(3, 0, 10)[0];
   check_same(shared, own, one, own.go(2, 0, 10)[0]);
