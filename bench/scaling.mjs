@@ -66,7 +66,7 @@ export const predict = (constants, amounts) =>
   TERMS.reduce((sum, term, i) => sum + constants[i] * Math.max(0, amounts[term]), 0);
 
 /** Least squares on relative errors; a constant that would be negative is left at zero. */
-function fit(samples) {
+function leastSquares(samples) {
   let used = TERMS.map((_, i) => i);
   for (;;) {
     const rows = samples.map(({ amounts, seconds }) => used.map((i) => amounts[TERMS[i]] / seconds));
@@ -171,7 +171,7 @@ async function main() {
   for (const workload of FITTED) {
     samples.push({ workload, amounts: work(workload, 1), seconds: await measure(workload, 1) });
   }
-  const constants = fit(samples);
+  const constants = leastSquares(samples);
   console.log('Constants:', Object.fromEntries(TERMS.map((term, i) => [term, constants[i].toExponential(3)])));
   console.log(`That is ${(1e-9 / constants[0]).toFixed(1)} GFLOP/s a core.\n`);
   console.log('| model | workers | measured ms | model ms | error |\n|---|--:|--:|--:|--:|');
