@@ -223,7 +223,7 @@ void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::siz
 }
 
 double SoftmaxHead::block(const HeadInput& in, const HeadGrads* g, std::size_t first, std::size_t rows) {
-  const std::size_t V = dims_.V, panel = kernels().panel, chunk = chunk_columns();
+  const std::size_t V = dims_.V, chunk = chunk_columns();
   const std::uint32_t* targets = in.targets + first;
   float* dhs = g == nullptr ? nullptr : g->dhs + first * dims_.H;
   row_tiles(in.hs + first * dims_.H, rows);

@@ -33,7 +33,7 @@ struct RunPlan {
   double*
       scratch;  ///< scratch_doubles(): a loss a shard, a square a chunk of rows, a square a chunk of the rest
   /// A list a shard, touched_words() long: zero with the gradients when the run starts.
-  std::vector<std::uint32_t*> touched;
+  std::vector<std::uint32_t*> touched = {};
   float* packed = nullptr;  ///< shared_packed_floats(), for all ranks; null: each packs for itself
 };
 
