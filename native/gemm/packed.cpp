@@ -154,7 +154,8 @@ void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, st
 }  // namespace
 
 std::size_t outer_scratch_floats(std::size_t m, std::size_t n, std::size_t k) {
-  const std::size_t rows = outer_rows(k), height = even_tile_height(m);
+  // Not outer_rows(k): a shorter window may have larger blocks (513 rows go as 257, 512 as 512).
+  const std::size_t rows = std::min(k, kOuterRows), height = even_tile_height(m);
   return rows * (2 * round_up(m, height) + round_up(std::min(n, kOuterColumns), kernels().panel));
 }
 

@@ -251,6 +251,23 @@ TEST("gemm_outer: two left factors of different widths with one right one give w
   check_two_outer(1);
 }
 
+TEST("gemm_outer: the scratch of a window serves every shorter one") {
+  for (const std::size_t longest : {513, 700, 1025}) {
+    for (std::size_t k = 1; k <= longest; ++k) {
+      CHECK_LE(outer_scratch_floats(25, 40, k), outer_scratch_floats(25, 40, longest));
+    }
+    // What is used, and not only what is asked for: 512 rows are one block.
+    const std::size_t k = 512;
+    const std::vector<float> A(k * 25, 0.5f), B(k * 40, 0.25f);
+    std::vector<float> C(25 * 40);
+    Guarded scratch(outer_scratch_floats(25, 40, longest), 0);
+    const OuterLeft left{C.data(), A.data(), 25, 40, 25};
+    gemm_outer({&left, 1, B.data(), 40, k, 40}, scratch.data());
+    CHECK(scratch.intact());
+    CHECK_EQ(C[0], 64.0f);
+  }
+}
+
 TEST("gemm_outer: one row and many, more rows and columns than a block") {
   for (const Sizes& s :
        {Sizes{1, 1, 1}, {5, 3, 1}, {3, 70, 15}, {13, 33, 256}, {14, 9, 257}, {20, 600, 40}}) {
