@@ -87,9 +87,22 @@ export interface NativeRun {
   tokens: Uint32Array;
   /** Start offset of each of the N streams. */
   streamStarts: Uint32Array;
-  /** Steps that each stream has in an epoch (the last window may be shorter than T). */
+  /** Steps that each stream has in an epoch. */
   streamSteps: number;
+  /** Most steps of a window. */
   window: number;
+  /** Window w covers steps [edges[w], edges[w + 1]) of every stream. Rewritten between rounds only. */
+  edges: Uint32Array;
+  /** Learning rate of each window; edges.length − 1 numbers. Rewritten between rounds only. */
+  rates: Float64Array;
+  /** @default plain SGD */
+  optimizer?: NativeOptimizer;
+  /** The optimiser's arenas, laid out like params; as many as `optimizers()` names; zero at first. */
+  slots: Float32Array[];
+  /** @default none */
+  regularization?: NativeRegularization;
+  /** An arena laid out like params; only where weights drop out of some layer. Scratch of the run. */
+  dropped?: Float32Array;
   /** Barrier, poison and cancel words: see native/train/control.h; `controlInts()` says how many. */
   control: Int32Array;
   /** A list per shard of the rows of the embedding that its gradient has; `touchedWords(spec, rows, window)` long, zero at first. */
@@ -100,15 +113,58 @@ export interface NativeRun {
   scratch: Float64Array;
 }
 
+/** An optimiser by its registry name; numbers that it does not read are left out. Formulas: native/optim/. */
+export interface NativeOptimizer {
+  name: string;
+  momentum?: number;
+  beta1?: number;
+  beta2?: number;
+  epsilon?: number;
+  /** RMSprop's α. */
+  smoothing?: number;
+  /** Averaged SGD: λ and α of its own decay of the learning rate. */
+  lambda?: number;
+  power?: number;
+  /** Decoupled: p ← p − η·weightDecay·p, apart from the gradient's step. */
+  weightDecay?: number;
+}
+
+/**
+ * What training adds to the model: noise and penalties. Rates lie in [0, 1). A mask is a function of (seed, window of
+ * the run, place, stream, step, unit) alone, so it is the same for any number of workers.
+ */
+export interface NativeRegularization {
+  seed: bigint;
+  /** Share of the embedded inputs that is dropped. */
+  input: number;
+  /** Share of the vocabulary whose embedding is dropped, one mask a window. */
+  words: number;
+  /** Of each layer's outputs, the last layer's among them. */
+  layers: number[];
+  /** Of each layer's recurrent weights Wh (DropConnect), one mask a window. */
+  weights: number[];
+  /** One mask for all steps of a window (variational dropout) instead of one a step; `input` and `layers`. */
+  locked: boolean;
+  /** α of the activation penalty: α · mean(h²) of the last layer's outputs after dropout. Not part of the reported loss. */
+  activation: number;
+  /** β of the temporal penalty: β · mean((h_t − h_{t−1})²) of the last layer's outputs before dropout. */
+  temporal: number;
+}
+
 export interface RoundCall {
   rank: number;
   workers: number;
   /** Windows of this epoch: [from, to). */
   from: number;
   to: number;
-  learningRate: number;
+  /** Windows (updates) that the run did before `from`: addresses masks, counts an optimiser's steps. */
+  done: number;
   /** Global norm above which gradients are scaled down; 0 = no clipping. */
   clip: number;
+  /** Each gradient is cut off at ± this after that; 0 = no clipping. */
+  clipValue: number;
+  /** Averaged SGD: updates of the run after which the average starts; Infinity = not yet. */
+  averageFrom: number;
 }
 
 export interface NativeRunner {
@@ -165,6 +221,11 @@ export interface NativeSpec {
   input: { vocabulary: number; embedding: number };
   /** First one next to the input. `cell` is a name of the native registry. */
   layers: { cell: string; size: number }[];
+  /**
+   * The output layer's weights are the embedding's, transposed. Where the last layer's size is not the embedding's, its
+   * outputs go through `output.projection` (H×D, no bias) first.
+   */
+  tied?: boolean;
 }
 
 export interface SystemInfo {
@@ -196,6 +257,8 @@ export interface Binding {
 
   /** Cells in the registry. */
   cells(): string[];
+  /** Optimisers in the registry, and the names of their slots (`momentum`; `m` and `v`; `average`). */
+  optimizers(): { name: string; slots: string[] }[];
   tensorTable(spec: NativeSpec): NativeTensor[];
   /** Floats of hidden state for `rows` streams. */
   stateSize(spec: NativeSpec, rows: number): number;

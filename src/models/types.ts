@@ -1,4 +1,5 @@
 /** Option and result types of the language model; their meaning and checks live in `language-model.ts` and `options.ts`. */
+import type { Corpus } from '../data/corpus.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 
 /** One recurrent layer of a model. */
@@ -12,6 +13,17 @@ export interface RNNLayerOptions {
   size: number;
   /** The function f. @default 'tanh' */
   activation?: 'tanh' | 'relu';
+  /**
+   * Share of this layer's outputs that training sets to zero; the others are scaled by 1/(1 − dropout).
+   * @default 0
+   */
+  dropout?: number;
+  /**
+   * Share of the recurrent weights `Wh` that training sets to zero, anew each window (DropConnect; Wan et al. 2013,
+   * Merity et al. 2017).
+   * @default 0
+   */
+  weightDrop?: number;
 }
 
 /** An LSTM layer: gates i, f, g, o and a cell state c beside h. Four times the weights of `rnn`, a long memory. */
@@ -20,6 +32,17 @@ export interface LSTMLayerOptions {
   cell: 'lstm';
   /** Hidden size H, a positive integer. */
   size: number;
+  /**
+   * Share of this layer's outputs that training sets to zero; the others are scaled by 1/(1 − dropout).
+   * @default 0
+   */
+  dropout?: number;
+  /**
+   * Share of the recurrent weights `Wh` that training sets to zero, anew each window (DropConnect; Wan et al. 2013,
+   * Merity et al. 2017).
+   * @default 0
+   */
+  weightDrop?: number;
 }
 
 /** A GRU layer: gates r, z, n. Three times the weights of `rnn`, a memory like that of an LSTM. */
@@ -34,6 +57,17 @@ export interface GRULayerOptions {
    * @default true
    */
   resetAfter?: boolean;
+  /**
+   * Share of this layer's outputs that training sets to zero; the others are scaled by 1/(1 − dropout).
+   * @default 0
+   */
+  dropout?: number;
+  /**
+   * Share of the recurrent weights `Wh` that training sets to zero, anew each window (DropConnect; Wan et al. 2013,
+   * Merity et al. 2017).
+   * @default 0
+   */
+  weightDrop?: number;
 }
 
 /** The whole identity of an architecture: a small JSON object, kept in every model file. Defaults are left out. */
@@ -46,6 +80,10 @@ export interface ModelSpec {
     vocabulary: number;
     /** Embedding size D. */
     embedding: number;
+    /** Share of the embedded inputs that training drops. Left out where 0. */
+    dropout?: number;
+    /** Share of the vocabulary whose embeddings training drops, anew each window. Left out where 0. */
+    wordDropout?: number;
   };
   /** Recurrent layers, first one next to the input. */
   layers: LayerOptions[];
@@ -53,7 +91,11 @@ export interface ModelSpec {
   output: {
     /** The only kind so far. */
     kind: 'softmax';
+    /** True where the output layer's weights are the embedding's (see {@link LanguageModelOptions.tied}); else left out. */
+    tied?: true;
   };
+  /** `locked` where one dropout mask serves all steps of a window; left out for one a step. */
+  dropoutKind?: 'locked';
 }
 
 /** What a language model is made of. */
@@ -67,6 +109,22 @@ export interface LanguageModelOptions {
    * `const layers: LayerOptions[] = …`, or `as const`.
    */
   layers: readonly LayerOptions[];
+  /**
+   * Shares the embedding's weights with the output layer (Press & Wolf 2017): fewer parameters, better models of small
+   * corpora. Where the last layer's size is not the embedding's, a projection (H×D) comes between.
+   * @default false
+   */
+  tied?: boolean;
+  /** Share of the embedded inputs that training drops, in [0, 1). @default 0 */
+  inputDropout?: number;
+  /** Share of the vocabulary whose embeddings training drops, anew each window (Gal & Ghahramani 2016). @default 0 */
+  wordDropout?: number;
+  /**
+   * How dropout masks of inputs and layers are drawn: `element` anew for each step, `locked` once for all steps of a
+   * window (variational dropout; Gal & Ghahramani 2016).
+   * @default 'element'
+   */
+  dropoutKind?: 'element' | 'locked';
   /**
    * Seed of the initialisation: an integer in [0, 2⁵³).
    * @default 1
@@ -90,14 +148,107 @@ export interface TrainOptions {
    * @default the power of two at or above streams/16, at least 2 where there are 2 streams
    */
   shards?: number;
-  /** SGD step size, or a function of the epoch (from 0). @default 1 */
+  /** Step size, or a function of the epoch (from 0). @default 1; 0.001 for adam, adamw and rmsprop, 0.01 for adagrad */
   learningRate?: number | ((epoch: number) => number);
+  /** How the step size changes from there. Not together with a function as `learningRate`. @default constant */
+  schedule?: ScheduleOptions;
+  /** Windows over which the step size rises from 0 to where the schedule has it. @default 0 */
+  warmup?: number;
+  /** What makes steps of gradients: a name, or a name with its numbers. @default 'sgd' */
+  optimizer?: OptimizerName | OptimizerOptions;
+  /** Decoupled weight decay λ: p ← p − η·λ·p at each step, apart from the gradient. @default 0; 0.01 for adamw */
+  weightDecay?: number;
   /** Global gradient norm above which gradients are scaled down; 0 turns clipping off. @default 0.5 */
   clip?: number;
+  /** Each number of the gradient is cut off at ± this, after `clip`; 0 turns it off. @default 0 */
+  clipValue?: number;
+  /** Activation penalty α: α · mean(h²) of the last layer's outputs after dropout (Merity et al. 2017). @default 0 */
+  activationPenalty?: number;
+  /** Temporal activation penalty β: β · mean((h_t − h_{t−1})²) of the last layer's outputs. @default 0 */
+  temporalPenalty?: number;
+  /**
+   * Draws the length of each window: normal around `window` (5 % of them around half of it) with a deviation of 5, at
+   * least 5, at most window + 20; the step size follows the length (Merity et al. 2017).
+   * @default false
+   */
+  randomWindows?: boolean;
+  /** Seed of dropout masks and window lengths: an integer in [0, 2⁵³). @default 1 */
+  seed?: number;
+  /** Text that is measured after each epoch, never trained on. */
+  heldOut?: Corpus;
+  /** Streams of that measurement; see {@link PerplexityOptions.streams}. @default 1 */
+  heldOutStreams?: number;
+  /** Whether the model ends with the parameters of the epoch that was best on `heldOut`. @default true where there is `heldOut` */
+  keepBest?: boolean;
+  /** Ends the run after that many epochs in a row without a better `heldOut`. @default never */
+  patience?: number;
+  /** Called with each report, before it is yielded. */
+  onProgress?: (progress: TrainProgress) => void;
+  /** A directory that the run is recorded in, with checkpoints that it can go on from. */
+  run?: RunOptions;
   /** Windows in a round, i.e. between two progress reports. @default as many as take about a quarter of a second */
   reportEvery?: number;
   /** Stops the run at one window edge for all workers; the iteration then rejects with the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** Optimisers. */
+export type OptimizerName = OptimizerOptions['name'];
+
+/** An optimiser and its numbers; the defaults are PyTorch's. */
+export type OptimizerOptions =
+  | { name: 'sgd' }
+  /** v ← μ·v + g; p ← p − η·v. `momentum` μ, default 0.9. */
+  | { name: 'momentum' | 'nesterov'; momentum?: number }
+  /** Duchi et al. 2011. `epsilon`, default 1e-10. */
+  | { name: 'adagrad'; epsilon?: number }
+  /** Tieleman & Hinton 2012. `smoothing`, default 0.99; `epsilon`, default 1e-8. */
+  | { name: 'rmsprop'; smoothing?: number; epsilon?: number }
+  /** Kingma & Ba 2015; Loshchilov & Hutter 2019. Defaults 0.9, 0.999, 1e-8. */
+  | { name: 'adam' | 'adamw'; beta1?: number; beta2?: number; epsilon?: number }
+  /**
+   * Averaged SGD (Polyak & Juditsky 1992). What counts is the average of the parameters from some step on: held-out
+   * text is measured with it, and the model ends with it. `averageFrom`: that step (updates of the run), or
+   * `'non-monotonic'`: once `heldOut` was no better than the best of all but the last `patience` epochs (NT-ASGD,
+   * Merity et al. 2017). Defaults: 'non-monotonic' where there is `heldOut`, else 0; patience 5; lambda 0; power 0.75.
+   */
+  | { name: 'asgd'; averageFrom?: number | 'non-monotonic'; patience?: number; lambda?: number; power?: number };
+
+/** How the step size changes from epoch to epoch. `learningRate` is where it starts. */
+export type ScheduleOptions =
+  | { kind: 'constant' }
+  /** Times `factor` after every `every` epochs (default 1), first after epoch `from` (default 1). */
+  | { kind: 'step'; factor: number; every?: number; from?: number }
+  /** Times `factor` after each epoch. */
+  | { kind: 'exponential'; factor: number }
+  /**
+   * Times `factor` after an epoch whose `heldOut` was not better than the best so far by `threshold` (a share of the
+   * loss, default 0) `patience` times in a row (default 1); training goes on from the best parameters where `restore`
+   * (default true), and ends once the step size is below `minimum` (default 0).
+   */
+  | { kind: 'plateau'; factor: number; patience?: number; threshold?: number; restore?: boolean; minimum?: number }
+  /** Half a cosine from `learningRate` to `minimum` (default 0) over all windows of the run. */
+  | { kind: 'cosine'; minimum?: number };
+
+/** Where and how often a run is recorded. */
+export interface RunOptions {
+  /**
+   * A directory of its own: `run.json` (what was asked), `metrics.jsonl` (a line an epoch), `checkpoints/`, and
+   * `best.safetensors`, the model as it was best.
+   */
+  directory: string | URL;
+  /** Seconds of training between checkpoints. @default 300 */
+  checkpointSeconds?: number;
+  /** Windows between checkpoints; instead of seconds. */
+  checkpointWindows?: number;
+  /** Checkpoints that are kept. @default 2 */
+  keep?: number;
+  /**
+   * Goes on from the newest checkpoint, to the same bits as a run that was never stopped; also with another number of
+   * workers. The options must be those of the run. A directory that has none yet starts anew.
+   * @default false: a directory that holds a run is refused
+   */
+  resume?: boolean;
 }
 
 /** What `train` yields after every round. */
@@ -124,8 +275,14 @@ export interface TrainProgress {
   tokensPerSecond: number;
   /** Global gradient norm of the round's last window, before clipping. */
   gradientNorm: number;
-  /** Step size of this epoch. */
+  /** Step size of the round's last window. */
   learningRate: number;
+  /** Mean negative log-likelihood in nats a token of `heldOut`; in the last report of an epoch, where there is `heldOut`. */
+  heldOutLoss?: number;
+  /** exp(heldOutLoss). */
+  heldOutPerplexity?: number;
+  /** Whether no epoch before was better on `heldOut`. */
+  best?: boolean;
 }
 
 /** How a perplexity is measured. */
@@ -136,8 +293,23 @@ export interface PerplexityOptions {
    * @default 1
    */
   streams?: number;
+  /**
+   * Dynamic evaluation (Mikolov et al. 2010; Krause et al. 2018): the parameters follow the text. Each window is
+   * measured first and learned from afterwards, so no token is seen before it is predicted. The model itself is left as it is.
+   */
+  dynamic?: DynamicOptions;
   /** Stops the call, which then rejects with the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** How the parameters follow a text while it is measured. */
+export interface DynamicOptions {
+  /** Step size. @default 0.1 */
+  learningRate?: number;
+  /** Steps of a window. @default 20 */
+  window?: number;
+  /** Global gradient norm above which gradients are scaled down; 0 turns clipping off. @default 0.25 */
+  clip?: number;
 }
 
 /** How text is generated. */
