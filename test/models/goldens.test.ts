@@ -61,6 +61,16 @@ const floats = (packed: Packed) => new Float32Array(bytes(packed));
 const ints = (packed: Packed) => new Int32Array(bytes(packed));
 
 /** An array over a SharedArrayBuffer, as the trainer uses them. */
+/** One window on one worker, but for which window, and how its gradient is clipped. */
+const ROUND = { rank: 0, workers: 1, clipValue: 0, averageFrom: Number.POSITIVE_INFINITY };
+
+/** Edges of windows of T steps each. */
+function sharedEdges(windows: number, T: number): Uint32Array {
+  const edges = new Uint32Array(new SharedArrayBuffer((windows + 1) * 4));
+  for (let w = 0; w <= windows; w++) edges[w] = w * T;
+  return edges;
+}
+
 function shared(values: ArrayLike<number>): Float32Array {
   const array = new Float32Array(new SharedArrayBuffer(values.length * 4));
   array.set(values);
@@ -197,13 +207,15 @@ for (const { cell, layers } of MODELS) {
       streamStarts: starts,
       streamSteps: sgd.windows * T,
       window: T,
+      edges: sharedEdges(sgd.windows, T),
+      rates: new Float64Array(new SharedArrayBuffer(sgd.windows * 8)).fill(sgd.learningRate),
+      slots: [],
       control: new Int32Array(new SharedArrayBuffer(native.controlInts() * 4)),
       scratch: new Float64Array(new SharedArrayBuffer(native.scratchDoubles(length, 1) * 8)),
     });
     // One window a round, so that each loss and norm is seen; clipping bites in some of the windows only.
     for (let k = 0; k < sgd.windows; k++) {
-      const call = { rank: 0, workers: 1, from: k, to: k + 1, learningRate: sgd.learningRate, clip: sgd.clip };
-      const result = runner.run(call);
+      const result = runner.run({ ...ROUND, from: k, to: k + 1, done: k, clip: sgd.clip });
       t.is(result.windows, 1);
       t.is(result.tokens, N * T);
       compare(t, `loss, window ${k}`, [result.lossSum], [sgd.lossSums[k]!]);
