@@ -74,13 +74,11 @@ std::string text(const Napi::Value& value, const char* name) {
   return value.As<Napi::String>().Utf8Value();
 }
 
-namespace {
 Napi::Object object(const Napi::Value& value, const char* name) {
   if (!value.IsObject())
     fail(value.Env(), "ERR_TIMERNN_SPEC", std::string("Expected ") + name + " to be an object");
   return value.As<Napi::Object>();
 }
-}  // namespace
 
 const Cell& cell(const Napi::Value& value) {
   const std::string name = text(value, "cell");
@@ -122,6 +120,7 @@ ModelSpec spec(const Napi::Value& value) {
     const Napi::Object layer = object(list.Get(i), "spec.layers[]");
     out.layers.push_back({&cell(layer.Get("cell")), size(layer.Get("size"), "spec.layers[].size", 1)});
   }
+  if (o.Get("tied").ToBoolean().Value()) out.tie();
   return out;
 }
 

@@ -67,6 +67,7 @@ std::vector<float*> tensors(const Napi::Value& value, const char* name, const st
 /// A tensor table as an array of { name, shape }.
 Napi::Array tensor_list(Napi::Env env, const std::vector<TensorInfo>& table);
 ModelSpec spec(const Napi::Value& value);
+Napi::Object object(const Napi::Value& value, const char* name);
 /// Offsets in table order; arena_floats() says how far they reach.
 std::vector<std::size_t> offsets(const Napi::Value& value, const ModelSpec& spec);
 /// The floats that an arena must have so that every tensor lies within it.

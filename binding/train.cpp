@@ -35,11 +35,13 @@ void check_length(const Napi::Value& value, const char* name, std::size_t least)
 // run. What this returns also keeps the arrays' memory alive; nobody else can change it.
 Napi::Object snapshot(const Napi::Object& run) {
   Napi::Object out = Napi::Object::New(run.Env());
-  for (const char* name : {"spec", "offsets", "params", "tokens", "streamStarts", "streamSteps", "window",
-                           "control", "scratch", "packed", "grads", "states", "touched", "shardRows"}) {
+  for (const char* name :
+       {"spec",    "offsets", "params",    "tokens", "streamStarts",   "streamSteps", "window",
+        "control", "scratch", "packed",    "grads",  "states",         "touched",     "shardRows",
+        "edges",   "rates",   "optimizer", "slots",  "regularization", "dropped"}) {
     out.Set(name, run.Get(name));
   }
-  for (const char* name : {"grads", "states", "touched", "shardRows"}) {
+  for (const char* name : {"grads", "states", "touched", "shardRows", "slots"}) {
     const Napi::Value value = out.Get(name);
     if (!value.IsArray()) continue;
     const auto list = value.As<Napi::Array>();
@@ -69,6 +71,65 @@ std::vector<std::uint32_t*> touched(const Napi::Value& value, const RunPlan& pla
     out.push_back(list);
   }
   return out;
+}
+
+// A property that may be left out: 0 then.
+double number_or_zero(const Napi::Object& o, const char* name) {
+  const Napi::Value value = o.Get(name);
+  return value.IsUndefined() ? 0.0 : number(value, name);
+}
+
+double rate(const Napi::Value& value, const char* name) {
+  const double out = number(value, name);
+  if (!(out >= 0.0 && out < 1.0)) {
+    fail(value.Env(), "ERR_TIMERNN_OPTION",
+         std::string("Expected ") + name + " to be at least 0 and below 1, got " + std::to_string(out));
+  }
+  return out;
+}
+
+std::vector<double> rates(const Napi::Value& value, const char* name, std::size_t count) {
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != count) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         std::string("Expected ") + name + " to be an array of " + std::to_string(count));
+  }
+  std::vector<double> out;
+  for (std::uint32_t i = 0; i < count; ++i) out.push_back(rate(value.As<Napi::Array>().Get(i), name));
+  return out;
+}
+
+Regularization regularization(const Napi::Value& value, const ModelSpec& model) {
+  Regularization out;
+  if (value.IsUndefined()) return out;
+  const Napi::Object o = object(value, "regularization");
+  out.seed = seed(o.Get("seed"), "regularization.seed");
+  out.input = rate(o.Get("input"), "regularization.input");
+  out.words = rate(o.Get("words"), "regularization.words");
+  out.layers = rates(o.Get("layers"), "regularization.layers", model.recurrent_layers());
+  out.weights = rates(o.Get("weights"), "regularization.weights", model.recurrent_layers());
+  out.locked = o.Get("locked").ToBoolean().Value();
+  out.activation = number(o.Get("activation"), "regularization.activation");
+  out.temporal = number(o.Get("temporal"), "regularization.temporal");
+  return out;
+}
+
+void optimizer(RunPlan& plan, const Napi::Value& value, const Napi::Value& slots) {
+  if (!value.IsUndefined()) {
+    const Napi::Object o = object(value, "optimizer");
+    const Napi::Value name = o.Get("name");
+    plan.optimizer = name.IsString() ? find_optimizer(name.As<Napi::String>().Utf8Value()) : nullptr;
+    if (plan.optimizer == nullptr)
+      fail(value.Env(), "ERR_TIMERNN_OPTION", "Expected the name of an optimizer");
+    plan.numbers = {number_or_zero(o, "momentum"),  number_or_zero(o, "beta1"),
+                    number_or_zero(o, "beta2"),     number_or_zero(o, "epsilon"),
+                    number_or_zero(o, "smoothing"), number_or_zero(o, "lambda"),
+                    number_or_zero(o, "power"),     number_or_zero(o, "weightDecay")};
+  }
+  const std::size_t count = plan.optimizer->slot_count();
+  plan.slots = float_list(slots, "slots", count);
+  for (std::uint32_t s = 0; s < count; ++s) {
+    floats(slots.As<Napi::Array>().Get(s), "slots[]", plan.params_length);
+  }
 }
 
 RunPlan plan(const Napi::Object& o) {
@@ -104,6 +165,15 @@ RunPlan plan(const Napi::Object& o) {
   out.length = tokens.length;
   out.stream_starts = uints(o.Get("streamStarts"), "streamStarts", streams).data;
   out.stream_steps = size(o.Get("streamSteps"), "streamSteps", 1);
+  const auto edges = uints(o.Get("edges"), "edges");
+  if (edges.length < 2) fail(o.Env(), "ERR_TIMERNN_SHAPE", "Expected edges to have at least 2 elements");
+  out.edges = edges.data;
+  out.windows = edges.length - 1;
+  out.rates = doubles(o.Get("rates"), "rates", out.windows).data;
+  optimizer(out, o.Get("optimizer"), o.Get("slots"));
+  out.regularization = regularization(o.Get("regularization"), out.spec);
+  const Napi::Value dropped = o.Get("dropped");
+  if (!dropped.IsUndefined()) out.dropped = floats(dropped, "dropped", params.length).data;
   out.control = ints(o.Get("control"), "control", Control::kWords).data;
   const Napi::Value packed = o.Get("packed");
   if (!packed.IsUndefined()) {
@@ -156,8 +226,10 @@ class RunnerWrap : public Napi::ObjectWrap<RunnerWrap> {
                            size(o.Get("workers"), "workers", 1),
                            size(o.Get("from"), "from"),
                            size(o.Get("to"), "to"),
-                           number(o.Get("learningRate"), "learningRate"),
-                           number(o.Get("clip"), "clip")};
+                           number(o.Get("clip"), "clip"),
+                           size(o.Get("done"), "done"),
+                           number(o.Get("clipValue"), "clipValue"),
+                           o.Get("averageFrom").ToNumber().DoubleValue()};
       const RoundResult result = runner_->run(call);
       Napi::Object out = Napi::Object::New(env), seconds = Napi::Object::New(env);
       seconds.Set("window", result.seconds.window);
@@ -205,6 +277,21 @@ Napi::Value touched_words_call(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value optimizers_call(const Napi::CallbackInfo& info) {
+  Napi::Array out = Napi::Array::New(info.Env());
+  for (const Optimizer* optimizer : optimizers()) {
+    Napi::Object each = Napi::Object::New(info.Env());
+    Napi::Array slots = Napi::Array::New(info.Env());
+    for (std::uint32_t s = 0; s < optimizer->slot_count(); ++s) {
+      slots.Set(s, Napi::String::New(info.Env(), optimizer->slots[s]));
+    }
+    each.Set("name", optimizer->name);
+    each.Set("slots", slots);
+    out.Set(out.Length(), each);
+  }
+  return out;
+}
+
 Napi::Value poison(const Napi::CallbackInfo& info) {
   control(info[0]).poison();
   return info.Env().Undefined();
@@ -222,6 +309,7 @@ Napi::Value reset_control(const Napi::CallbackInfo& info) {
 
 void register_train(Napi::Env env, Napi::Object exports) {
   exports.Set("Runner", RunnerWrap::define(env));
+  exports.Set("optimizers", Napi::Function::New(env, optimizers_call, "optimizers"));
   exports.Set("controlInts", Napi::Function::New(env, control_ints, "controlInts"));
   exports.Set("scratchDoubles", Napi::Function::New(env, scratch_doubles, "scratchDoubles"));
   exports.Set("packedFloats", Napi::Function::New(env, packed_floats_call, "packedFloats"));

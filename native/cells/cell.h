@@ -78,6 +78,10 @@ struct Cell {
   void (*backward)(const CellBackward&);
 };
 
+/// xs·W (D×H), without a bias and without a state: what stands between layers and output where their sizes
+/// differ. Not among cell_names(): a model cannot be made of it.
+const Cell* projection_cell();
+
 /// The cell of that name, or null.
 const Cell* find_cell(const std::string& name);
 std::vector<std::string> cell_names();

@@ -15,9 +15,11 @@ void input_product(const InputProduct& p) {
     gemm_packed({p.z, p.xs, p.packed, p.rows, p.G, p.D, p.G, p.D, false, false, p.b, p.scratch});
     return;
   }
-  for (std::size_t r = 0; r < p.rows; ++r) std::memcpy(p.z + r * p.G, p.b, p.G * sizeof(float));
+  for (std::size_t r = 0; p.b != nullptr && r < p.rows; ++r) {
+    std::memcpy(p.z + r * p.G, p.b, p.G * sizeof(float));
+  }
   gemm({p.z, p.xs, p.Wx, static_cast<int>(p.rows), static_cast<int>(p.G), static_cast<int>(p.D), false, false,
-        1.0f});
+        p.b == nullptr ? 0.0f : 1.0f});
 }
 
 std::size_t product_scratch_floats(std::size_t rows, std::size_t k) {
@@ -39,7 +41,7 @@ std::size_t weight_gradient_floats(std::size_t rows, std::size_t in, std::size_t
 }
 
 void input_gradients(const InputGradients& g) {
-  kernels().column_sums(g.db, g.dz, g.rows, g.G, false);
+  if (g.db != nullptr) kernels().column_sums(g.db, g.dz, g.rows, g.G, false);
   if (gemm_path() == GemmPath::packed) {
     const OuterLeft lefts[] = {{g.dWx, g.xs, g.D, g.G, g.D}, {g.dWh, g.hs, g.H, g.G, g.H}};
     gemm_outer({lefts, g.dWh == nullptr ? 1u : 2u, g.dz, g.G, g.rows, g.G}, g.scratch);

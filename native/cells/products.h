@@ -17,7 +17,7 @@ inline const float* packed_form(const float* const* packed, std::size_t form) {
 struct InputProduct {
   float* z;                       ///< rows×G, overwritten
   const float *xs, *Wx, *packed;  ///< rows×D, D×G, Wx packed or null
-  const float* b;                 ///< G
+  const float* b;                 ///< G, or null for none
   float* scratch;                 ///< product_scratch_floats(rows, D)
   std::size_t rows, D, G;
 };
@@ -25,7 +25,7 @@ struct InputProduct {
 void input_product(const InputProduct& p);
 
 struct InputGradients {
-  float *dxs, *dWx, *db;          ///< rows×D (null where it is not needed), D×G, G: overwritten
+  float *dxs, *dWx, *db;          ///< rows×D (null where not needed), D×G, G (null: no bias): overwritten
   const float *dz, *xs;           ///< rows×G, rows×D
   const float *Wx, *packed_back;  ///< D×G; Wxᵀ packed or null
   float*

@@ -38,7 +38,11 @@ void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, 
   const std::size_t begin = panels * part / parts * panel;
   const std::size_t end = std::min(w.V, panels * (part + 1) / parts * panel);
   if (begin >= end) return;
-  pack({out + begin * rows, w.W + begin, w.H, end - begin, w.V, false, rows});
+  if (w.tied) {
+    pack({out + begin * rows, w.W + begin * w.H, w.H, end - begin, w.H, true, rows});
+  } else {
+    pack({out + begin * rows, w.W + begin, w.H, end - begin, w.V, false, rows});
+  }
   for (std::size_t v = begin; v < end; v += panel) {
     const std::size_t width = std::min(panel, end - v);
     float* bias = out + v * rows + w.H * panel;
@@ -48,8 +52,13 @@ void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, 
   if (!turned) return;
   float* out_turned = out + packed_floats(rows, w.V);
   for (std::size_t h = 0; h < w.H; h += panel) {
-    kernels().pack_turned(out_turned + h * w.V + begin * panel, w.W + h * w.V + begin, w.V, end - begin,
-                          std::min(panel, w.H - h));
+    float* panels = out_turned + h * w.V + begin * panel;
+    const std::size_t width = std::min(panel, w.H - h);
+    if (w.tied) {
+      kernels().pack_rows(panels, w.W + begin * w.H + h, w.H, end - begin, width);
+    } else {
+      kernels().pack_turned(panels, w.W + h * w.V + begin, w.V, end - begin, width);
+    }
   }
 }
 
@@ -62,7 +71,7 @@ SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable, const float* pack
   weights_turned_ = weights_ + packed_floats(most.H + 1, most.V);
   logits_ = Buffer(rows_ * packed_floats(1, trainable ? most.V : std::min(most.V, chunk_columns())));
   row_tiles_ = Buffer(rows_ * (most.H + 1));
-  if (trainable) column_tiles_ = Buffer(rows_ * (most.H + kernels().tile));
+  if (trainable) column_tiles_ = Buffer(rows_ * (most.H + std::max(kernels().tile, kernels().panel)));
   sums_ = Buffer(rows_ * kernels().panel);
   for (Buffer* b : {&reference_, &factor_, &target_, &target_e_, &inverse_}) *b = Buffer(rows_);
 }
@@ -93,15 +102,20 @@ double SoftmaxHead::blas(const HeadInput& in, const HeadGrads* g) {
     const int m = static_cast<int>(count);
     const float* hs = in.hs + first * H;
     float* z = logits_.data();
-    gemm({z, hs, in.W, m, v, h});
+    gemm({z, hs, in.W, m, v, h, false, dims_.tied});
     for (std::size_t r = 0; r < count; ++r) {
       loss += static_cast<double>(kernels().softmax_cross_entropy(
           z + r * V, in.b, V, in.targets[first + r], g == nullptr ? 0.0f : g->scale, g != nullptr));
     }
     if (g == nullptr) continue;
-    gemm({g->dW, hs, z, h, v, m, true, false, first == 0 ? 0.0f : 1.0f});
+    const float more = first == 0 ? 0.0f : 1.0f;
+    if (dims_.tied) {
+      gemm({g->dW, z, hs, v, h, m, true, false, more});
+    } else {
+      gemm({g->dW, hs, z, h, v, m, true, false, more});
+    }
     kernels().column_sums(g->db, z, count, V, first != 0);
-    gemm({g->dhs + first * H, z, in.W, m, h, v, false, true});
+    gemm({g->dhs + first * H, z, in.W, m, h, v, false, !dims_.tied});
   }
   return loss;
 }
@@ -222,6 +236,23 @@ void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::siz
   }
 }
 
+// dW = eᵀ·(h · inverse), V×H: a panel of e as the left factor, read down its columns; h in panels as the
+// right one.
+void SoftmaxHead::tied_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
+  for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
+  kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, panel, inverse_.data()});
+  for (std::size_t v = 0; v < V; v += panel) {
+    const float* e = logits_.data() + v * rows;
+    const std::size_t width = std::min(panel, V - v);
+    for (std::size_t h = 0; h < H; h += panel) {
+      kernels().gemm_panel({g.dW + v * H + h, H, e, 1, panel, 0, column_tiles_.data() + h * rows, width,
+                            std::min(panel, H - h), rows, more, false});
+    }
+    kernels().gemm_panel({g.db + v, V, inverse_.data(), 1, 1, 0, e, 1, width, rows, more, false});
+  }
+}
+
 double SoftmaxHead::block(const HeadInput& in, const HeadGrads* g, std::size_t first, std::size_t rows) {
   const std::size_t V = dims_.V, chunk = chunk_columns();
   const std::uint32_t* targets = in.targets + first;
@@ -243,7 +274,8 @@ double SoftmaxHead::block(const HeadInput& in, const HeadGrads* g, std::size_t f
   const double loss = losses(targets, rows, g != nullptr);
   if (g == nullptr) return loss;
   finish_hidden(dhs, targets, rows, g->scale);
-  weight_gradients(*g, in.hs + first * dims_.H, rows, first != 0);
+  const float* hs = in.hs + first * dims_.H;
+  dims_.tied ? tied_gradients(*g, hs, rows, first != 0) : weight_gradients(*g, hs, rows, first != 0);
   return loss;
 }
 

@@ -17,23 +17,25 @@ namespace timernn {
 
 struct HeadDims {
   std::size_t M, H, V;  ///< rows (T·n), hidden size, vocabulary size
+  bool tied = false;    ///< W and dW are V×H: an embedding's table serves as output weights
 };
 
 struct HeadInput {
-  const float *hs, *W, *b;       ///< M×H, H×V, V
+  const float *hs, *W, *b;       ///< M×H, H×V (tied: V×H), V
   const std::uint32_t* targets;  ///< M, each below V
   std::size_t M;                 ///< at most the rows that the head was built for
 };
 
 struct HeadGrads {
-  float *dhs, *dW, *db;  ///< M×H, H×V, V: overwritten
+  float *dhs, *dW, *db;  ///< M×H, H×V (tied: V×H), V: overwritten
   float scale;           ///< factor on every gradient, 1 / tokens for the mean
 };
 
 /// The output layer's weights.
 struct HeadWeights {
-  const float *W, *b;  ///< H×V, V
+  const float *W, *b;  ///< H×V (tied: V×H), V
   std::size_t H, V;
+  bool tied = false;
 };
 
 /// Floats of the packed weights: W with b as an extra row, and Wᵀ where `turned`.
@@ -66,6 +68,7 @@ class SoftmaxHead {
   double losses(const std::uint32_t* targets, std::size_t rows, bool gradient);
   void finish_hidden(float* dhs, const std::uint32_t* targets, std::size_t rows, float scale) const;
   void weight_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
+  void tied_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
 
   HeadDims dims_{};
   std::size_t rows_ = 0;  ///< rows of a block

@@ -84,6 +84,33 @@ struct GruStepBackward {
   std::size_t n, H;
 };
 
+/// One pass of an optimiser over n parameters: p ← keep·p − rate·(what it makes of the gradient g), with g =
+/// the gradient times clip_scale, then cut off at ±clip_value.
+struct UpdateStep {
+  float* params;
+  const float* grads;
+  float* slots[2];
+  std::size_t n;
+  float clip_scale, clip_value;
+  float keep;  ///< 1 − η·decay
+  float rate;  ///< η, with what corrects it
+  float epsilon = 0.0f;
+  float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;  ///< the optimiser's own numbers
+};
+
+/// The way back through dropout, and the penalties on what it was given (losses of the design's activation
+/// penalties; Merity et al. 2017): d ← d·scale + activation·scale²·h where kept, else 0; then
+/// + temporal·((h − before) + (h − after)).
+struct DropoutBackward {
+  float* d;                  ///< in the gradient behind dropout, out before it
+  const std::uint8_t* keep;  ///< null: nothing drops out, scale is 1
+  float scale;
+  const float* h = nullptr;                         ///< what dropout was given; null: no penalties
+  const float *before = nullptr, *after = nullptr;  ///< h of the steps around this one, null at the edges
+  float activation = 0.0f, temporal = 0.0f;
+  std::size_t n = 0;
+};
+
 struct Kernels {
   const char* isa;
 
@@ -125,8 +152,17 @@ struct Kernels {
   void (*gru_reset_backward)(const GruStepBackward& s);
   /// y[i] += x[i].
   void (*add)(float* y, const float* x, std::size_t n);
-  /// p[i] -= a · g[i].
-  void (*subtract_scaled)(float* p, const float* g, float a, std::size_t n);
+  /// See UpdateStep; the formulas stand in native/optim/.
+  void (*update_sgd)(const UpdateStep& s);
+  void (*update_momentum)(const UpdateStep& s);  ///< slots: velocity; a: μ
+  void (*update_nesterov)(const UpdateStep& s);
+  void (*update_scaled)(const UpdateStep& s);  ///< slots: q; q ← a·q + b·g²
+  void (*update_adam)(const UpdateStep& s);  ///< slots: m, v; a: 1 − β₁, b: β₂, c: 1 − β₂, d: factor on √v
+  void (*update_average)(const UpdateStep& s);  ///< slots: average; a: its share of the new parameters
+  /// out[i] = in[i] · scale where keep[i], else 0. out may be in.
+  void (*dropout_forward)(float* out, const float* in, const std::uint8_t* keep, float scale, std::size_t n);
+  /// See DropoutBackward.
+  void (*dropout_backward)(const DropoutBackward& b);
   /// out[c] (+)= Σ_r x[r·n + c] over m rows; overwrites unless `accumulate`.
   void (*column_sums)(float* out, const float* x, std::size_t m, std::size_t n, bool accumulate);
   /// out[i] = Σ_s parts[s][i] in order of s; returns Σ out². `out` may be parts[0].

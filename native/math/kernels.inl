@@ -160,17 +160,12 @@ void tanh_backward(float* dt, const float* dh, const float* h, std::size_t n) {
 
 #include "../gemm/panel.inl"
 #include "gates.inl"
+#include "updates.inl"
 
 void add(float* y, const float* x, std::size_t n) {
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) store(y + i, load(y + i) + load(x + i));
   for (; i < n; ++i) y[i] += x[i];
-}
-
-void subtract_scaled(float* p, const float* g, float a, std::size_t n) {
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(p + i, load(p + i) - load(g + i) * a);
-  for (; i < n; ++i) p[i] -= a * g[i];
 }
 
 void column_sums(float* out, const float* x, std::size_t m, std::size_t n, bool accumulate) {
@@ -386,7 +381,14 @@ const Kernels TIMERNN_TABLE = {
     gru_output_backward,
     gru_reset_backward,
     add,
-    subtract_scaled,
+    update_sgd,
+    update_momentum<false>,
+    update_momentum<true>,
+    update_scaled,
+    update_adam,
+    update_average,
+    dropout_forward,
+    dropout_backward,
     column_sums,
     sum_and_square,
     gemv,

@@ -14,13 +14,15 @@ PackedModel::PackedModel(const ModelSpec& spec, bool trainable)
     floats_ += layers_.back().packed.floats();
     output_ += layer.cell.tensors(layer.D, layer.H).size();
   }
+  tied_ = spec.tied;
   head_ = floats_;
   floats_ += packed_head_floats(H_, V_, trainable);
 }
 
 void PackedModel::pack(float* out, const float* const* tensors, std::size_t part, std::size_t parts) const {
   for (const Layer& l : layers_) l.packed.pack(out + l.out, tensors + l.tensor, part, parts);
-  pack_head(out + head_, {tensors[output_], tensors[output_ + 1], H_, V_}, trainable_, part, parts);
+  const std::size_t weight = tied_ ? 0 : output_, bias = tied_ ? output_ : output_ + 1;
+  pack_head(out + head_, {tensors[weight], tensors[bias], H_, V_, tied_}, trainable_, part, parts);
 }
 
 PackedModel::View PackedModel::view(const float* packed) const {

@@ -34,7 +34,7 @@ class PackedModel {
   };
   std::vector<Layer> layers_;
   std::size_t output_ = 0, H_ = 0, V_ = 0, head_ = 0, floats_ = 0;
-  bool trainable_ = false;
+  bool trainable_ = false, tied_ = false;
 };
 
 /// Floats that the workers of a run share; 0 on the path that packs nothing (see gemm/packed.h).

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/buffer.h"
+#include "../layers/dropout.h"
 #include "../losses/softmax_head.h"
 #include "../optim/embedding_rows.h"
 #include "packed_model.h"
@@ -21,6 +22,9 @@ struct WindowInput {
   const std::uint32_t* starts;  ///< `rows` offsets
   std::size_t shift;            ///< added to every start (the window's position within its stream)
   std::size_t rows, steps;
+  /// Where dropout's masks are drawn: the window's number in the whole run, and the first row's in the
+  /// mini-batch.
+  std::uint32_t run_window = 0, first_stream = 0;
 };
 
 class Replica {
@@ -28,8 +32,12 @@ class Replica {
   /// @param rows, window  the most rows and steps of any call
   /// @param packed  the weights as the caller packs them before each call (packed_model.h, trainable), if
   /// reads_packed(); null: packed here
+  /// @param regularization  what train_window adds; the dropping of weights is the caller's: see read_instead
   Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
-          bool trainable, const float* packed = nullptr);
+          bool trainable, const float* packed = nullptr, Regularization regularization = {});
+
+  /// From now on a tensor is read there instead of in the parameters of a call.
+  void read_instead(std::size_t tensor, const float* at) { instead_[tensor] = at; }
 
   /// Forward, loss and truncated backward. `grads` (an arena laid out like params) is overwritten, `state`
   /// carried.
@@ -49,10 +57,15 @@ class Replica {
   std::size_t window() const { return window_; }
 
  private:
+  void make_dropout();
   void gather(const float* params, const WindowInput& in);
+  void drop_inputs(const WindowInput& in);
+  void drop_outputs(std::size_t layer, const WindowInput& in);
+  void back_through_dropout(float* dhs, std::size_t layer, const WindowInput& in, float scale) const;
   void forward_layers(float* state, const float* params, const WindowInput& in);
-  float* backward_layers(const WindowInput& in);
-  void scatter(const float* dxs, const WindowInput& in, TouchedRows* touched);
+  float* backward_layers(const WindowInput& in, float scale);
+  void clear_table(TouchedRows* touched);
+  void scatter(float* dxs, const WindowInput& in, TouchedRows* touched);
   void bind(const float* params);
   const float* const* packed_of(std::size_t layer) const;
   HeadInput head_input(const WindowInput& in) const;
@@ -68,7 +81,8 @@ class Replica {
   std::vector<std::uint32_t> inputs_;
   std::vector<std::uint32_t> seen_;  ///< the window that last touched a row of the embedding
   std::uint32_t windows_ = 0;
-  std::vector<const float*> params_;  ///< pointers of the current call, table order
+  std::vector<const float*> params_;   ///< pointers of the current call, table order
+  std::vector<const float*> instead_;  ///< null but for tensors that are read elsewhere
   std::vector<float*> grads_;
   Buffer embedded_;         ///< T·n×D
   std::vector<Buffer> hs_;  ///< a layer: (T+1)·n×H
@@ -80,6 +94,13 @@ class Replica {
   PackedModel packed_;
   PackedModel::View view_;  ///< empty where nothing is packed
   SoftmaxHead head_;
+
+  Regularization regularization_;
+  bool noisy_ = false;  ///< whether the current call drops anything
+  Dropout input_dropout_;
+  std::vector<Dropout> dropout_;  ///< a recurrent layer
+  std::vector<Buffer> dropped_;  ///< a recurrent layer's outputs after dropout, T·n×H; empty where none drop
+  std::vector<float> word_factor_;  ///< a position: 0 where its word is dropped; empty where none are
 };
 
 }  // namespace timernn

@@ -7,19 +7,33 @@
 
 namespace timernn {
 
+std::size_t ModelSpec::recurrent_layers() const {
+  return layers.size() - (layers.back().cell == projection_cell() ? 1 : 0);
+}
+
+void ModelSpec::tie() {
+  tied = true;
+  if (output_size() != embedding) layers.push_back({projection_cell(), embedding});
+}
+
 std::vector<TensorInfo> tensor_table(const ModelSpec& spec) {
   std::vector<TensorInfo> table;
   // Unit-scale embeddings: with Wx ~ U(±1/√D) the pre-activations start near 1/3, where tanh still has slope.
-  table.push_back({"embedding.W", {spec.vocabulary, spec.embedding}, {InitKind::uniform, 1.0f}});
+  // As output weights they must be small: the first scores of all words are then about alike.
+  const float bound = spec.tied ? 0.1f : 1.0f;
+  table.push_back({"embedding.W", {spec.vocabulary, spec.embedding}, {InitKind::uniform, bound}});
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
     for (TensorInfo info : spec.layers[l].cell->tensors(spec.input_size(l), spec.layers[l].size)) {
-      info.name = "layers." + std::to_string(l) + "." + info.name;
+      const bool projection = spec.layers[l].cell == projection_cell();
+      info.name = projection ? "output.projection" : "layers." + std::to_string(l) + "." + info.name;
       table.push_back(std::move(info));
     }
   }
   const std::size_t H = spec.output_size();
-  table.push_back(
-      {"output.W", {H, spec.vocabulary}, {InitKind::uniform, 1.0f / std::sqrt(static_cast<float>(H))}});
+  if (!spec.tied) {
+    table.push_back(
+        {"output.W", {H, spec.vocabulary}, {InitKind::uniform, 1.0f / std::sqrt(static_cast<float>(H))}});
+  }
   table.push_back({"output.b", {spec.vocabulary}, {InitKind::zeros}});
   return table;
 }

@@ -17,12 +17,22 @@ struct LayerSpec {
 struct ModelSpec {
   std::size_t vocabulary = 0, embedding = 0;
   std::vector<LayerSpec> layers;
+  /// The output layer's weights are the embedding's, transposed. The last layer then has the embedding's
+  /// size: where the recurrent ones have not, tie() puts a projection behind them.
+  bool tied = false;
 
   std::size_t input_size(std::size_t layer) const { return layer == 0 ? embedding : layers[layer - 1].size; }
   std::size_t output_size() const { return layers.back().size; }
+  /// Table index of the output layer's weights and bias, if `first` is the index behind the layers' tensors.
+  std::size_t output_weight(std::size_t first) const { return tied ? 0 : first; }
+  std::size_t output_bias(std::size_t first) const { return tied ? first : first + 1; }
+  /// Layers that are not a projection.
+  std::size_t recurrent_layers() const;
+  void tie();
 };
 
-/// All tensors in arena order: embedding.W, layers.i.<cell's tensors>, output.W, output.b.
+/// All tensors in arena order: embedding.W, layers.i.<cell's tensors>, output.W (where not tied; tied,
+/// output.projection where there is one), output.b.
 std::vector<TensorInfo> tensor_table(const ModelSpec& spec);
 /// Floats of state for n rows: for each layer, states·n×H.
 std::size_t state_floats(const ModelSpec& spec, std::size_t n);

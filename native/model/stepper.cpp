@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -66,9 +67,13 @@ void Stepper::feed(const float* params, std::uint32_t token) {
 }
 
 void Stepper::head() {
-  const std::size_t w = offsets_.size() - 2;
-  affine_forward(logits_.data(), out_, params_[w], params_[w + 1],
-                 {1, spec_.output_size(), spec_.vocabulary});
+  const std::size_t last = offsets_.size() - 1, H = spec_.output_size();
+  if (spec_.tied) {
+    std::memcpy(logits_.data(), params_[last], spec_.vocabulary * sizeof(float));
+    kernels().gemv_t(logits_.data(), out_, params_[0], spec_.vocabulary, H, H);
+  } else {
+    affine_forward(logits_.data(), out_, params_[last - 1], params_[last], {1, H, spec_.vocabulary});
+  }
   const float* z = logits_.data();
   // No early exit, so that it is one pass of vector instructions: it runs for every token.
   bool finite = true;

@@ -39,11 +39,14 @@ void EmbeddingRows::reduce(double* squares, const EmbeddingGradients& g, std::si
 }
 
 void EmbeddingRows::update(const Optimizer& optimizer, float* params, const EmbeddingGradients& g,
-                           float clip_scale, float learning_rate) const {
+                           UpdateArgs args) const {
+  args.n = g.D;
   for (std::size_t s = 0; s < g.shards; ++s) {
     for (const std::uint32_t row : g.touched[s]) {
       if (row < begin_ || row >= end_ || owner_[row] != s) continue;
-      optimizer.update({params + row * g.D, g.tables[s] + row * g.D, clip_scale, learning_rate, g.D});
+      args.params = params + row * g.D;
+      args.grads = g.tables[s] + row * g.D;
+      optimizer.update(args);
     }
   }
 }

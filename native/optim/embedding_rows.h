@@ -52,8 +52,8 @@ class EmbeddingRows {
   void reduce(double* squares, const EmbeddingGradients& g, std::size_t rank, std::size_t workers);
 
   /// After reduce with the same arguments: updates those rows of `params` (V×D).
-  void update(const Optimizer& optimizer, float* params, const EmbeddingGradients& g, float clip_scale,
-              float learning_rate) const;
+  /// `args`: all but the range.
+  void update(const Optimizer& optimizer, float* params, const EmbeddingGradients& g, UpdateArgs args) const;
 
  private:
   std::vector<std::uint32_t> owner_;  ///< shard that holds the sum of a row

@@ -3,14 +3,18 @@
 
 namespace timernn {
 
-extern const Optimizer sgd_optimizer;
+extern const Optimizer sgd_optimizer, momentum_optimizer, nesterov_optimizer, adagrad_optimizer,
+    rmsprop_optimizer, adam_optimizer, adamw_optimizer, asgd_optimizer;
 
-namespace {
-constexpr const Optimizer* kOptimizers[] = {&sgd_optimizer};
+const std::vector<const Optimizer*>& optimizers() {
+  static const std::vector<const Optimizer*> all = {
+      &sgd_optimizer,     &momentum_optimizer, &nesterov_optimizer, &adagrad_optimizer,
+      &rmsprop_optimizer, &adam_optimizer,     &adamw_optimizer,    &asgd_optimizer};
+  return all;
 }
 
 const Optimizer* find_optimizer(const std::string& name) {
-  for (const Optimizer* o : kOptimizers) {
+  for (const Optimizer* o : optimizers()) {
     if (name == o->name) return o;
   }
   return nullptr;

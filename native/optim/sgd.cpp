@@ -1,16 +1,15 @@
-// Stochastic gradient descent: p ← p − η · s · g, with s the clipping factor.
-#include "../math/kernels.h"
-#include "optimizer.h"
+// Stochastic gradient descent: p ← p − η · g.
+#include "step.h"
 
 namespace timernn {
 
 namespace {
 void update(const UpdateArgs& a) {
-  kernels().subtract_scaled(a.params, a.grads, a.learning_rate * a.clip_scale, a.n);
+  kernels().update_sgd(update_step(a));
 }
 }  // namespace
 
 extern const Optimizer sgd_optimizer;
-const Optimizer sgd_optimizer = {"sgd", update};
+const Optimizer sgd_optimizer = {"sgd", {}, update};
 
 }  // namespace timernn

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 
@@ -28,10 +29,12 @@ Runner::Runner(RunPlan plan)
     : plan_(std::move(plan)),
       streams_(std::accumulate(plan_.shard_rows.begin(), plan_.shard_rows.end(), std::size_t{0})),
       replica_(plan_.spec, plan_.offsets, *std::max_element(plan_.shard_rows.begin(), plan_.shard_rows.end()),
-               std::min(plan_.window, plan_.stream_steps), true, plan_.packed),
+               std::min(plan_.window, plan_.stream_steps), true, plan_.packed, plan_.regularization),
       control_(plan_.control),
       placement_(control_.cores()),
-      rows_(plan_.spec.vocabulary) {
+      rows_(plan_.spec.vocabulary),
+      sparse_(!plan_.spec.tied && plan_.optimizer->slot_count() == 0 && plan_.numbers.weight_decay == 0.0),
+      weight_drop_(plan_.spec, plan_.offsets, plan_.regularization, dense_first()) {
   check_plan();
   std::size_t first = 0;
   for (std::size_t rows : plan_.shard_rows) {
@@ -46,16 +49,30 @@ Runner::Runner(RunPlan plan)
   if (plan_.packed != nullptr) packed_ = PackedModel(plan_.spec, true);
   for (float* grads : plan_.grads) {
     tables_.push_back(grads + plan_.offsets[0]);
-    dense_.push_back(grads + plan_.offsets[1]);
+    dense_.push_back(grads + dense_first());
   }
   for (std::size_t offset : plan_.offsets) tensors_.push_back(plan_.params + offset);
+  for (std::size_t tensor : weight_drop_.tensors()) {
+    tensors_[tensor] = plan_.dropped + plan_.offsets[tensor];
+    replica_.read_instead(tensor, tensors_[tensor]);
+  }
 }
 
 // The embedding goes by rows, everything behind it by chunks.
 void Runner::check_plan() const {
   const std::size_t end = plan_.offsets[0] + plan_.spec.vocabulary * plan_.spec.embedding;
   const std::size_t next = *std::min_element(plan_.offsets.begin() + 1, plan_.offsets.end());
-  if (end <= next && next == plan_.offsets[1]) return;
+  if (plan_.slots.size() != plan_.optimizer->slot_count() ||
+      (plan_.dropped == nullptr && !weight_drop_.none())) {
+    throw Error("ERR_TIMERNN_SHAPE", "Expected " + std::to_string(plan_.optimizer->slot_count()) +
+                                         " slots, and a place for dropped weights where they drop, got " +
+                                         std::to_string(plan_.slots.size()) + " and " +
+                                         (plan_.dropped == nullptr ? "none" : "one"));
+  }
+  // Masks are drawn eight numbers at a time, and tensors lie on lines of 16.
+  const bool lined =
+      std::all_of(plan_.offsets.begin(), plan_.offsets.end(), [](auto at) { return at % 16 == 0; });
+  if (end <= next && next == plan_.offsets[1] && (lined || weight_drop_.none())) return;
   throw Error("ERR_TIMERNN_SHAPE", "Expected the embedding to lie before all other tensors, got offset " +
                                        std::to_string(plan_.offsets[0]) + " for it and " +
                                        std::to_string(next) + " for another");
@@ -79,40 +96,88 @@ void Runner::pack_weights(const RoundCall& call) {
 void Runner::compute_shards(const RoundCall& call, std::size_t window, std::size_t steps) {
   const float scale = static_cast<float>(1.0 / (static_cast<double>(streams_) * static_cast<double>(steps)));
   for (std::size_t s = call.rank; s < plan_.shard_rows.size(); s += call.workers) {
-    const WindowInput in{plan_.tokens,          plan_.length,        plan_.stream_starts + first_stream_[s],
-                         window * plan_.window, plan_.shard_rows[s], steps};
-    plan_.scratch[s] =
-        replica_.train_window(plan_.grads[s], plan_.states[s], plan_.params, in, scale, &touched_[s]);
+    const WindowInput in{plan_.tokens,
+                         plan_.length,
+                         plan_.stream_starts + first_stream_[s],
+                         plan_.edges[window],
+                         plan_.shard_rows[s],
+                         steps,
+                         static_cast<std::uint32_t>(call.done + window - call.from),
+                         static_cast<std::uint32_t>(first_stream_[s])};
+    plan_.scratch[s] = replica_.train_window(plan_.grads[s], plan_.states[s], plan_.params, in, scale,
+                                             plan_.spec.tied ? nullptr : &touched_[s]);
   }
 }
 
 void Runner::reduce(const RoundCall& call) {
-  reduce_gradients(dense_squares(), dense_.data(), dense_.size(), dense_length(),
-                   chunks_of(dense_length(), call.rank, call.workers));
-  rows_.reduce(row_squares(), embedding(), call.rank, call.workers);
+  const ChunkRange range = my_chunks(call);
+  reduce_gradients(dense_squares(), dense_.data(), dense_.size(), dense_length(), range);
+  if (!weight_drop_.none()) weight_drop_.mask(plan_.grads[0], dense_squares(), plan_.params_length, range);
+  if (sparse_) {
+    rows_.reduce(row_squares(), embedding(), call.rank, call.workers);
+  } else if (call.rank == 0) {
+    std::fill(row_squares(), row_squares() + kRowChunks, 0.0);
+  }
 }
 
 EmbeddingGradients Runner::embedding() const {
   return {tables_.data(), touched_.data(), tables_.size(), plan_.spec.vocabulary, plan_.spec.embedding};
 }
 
-void Runner::update(const RoundCall& call, double norm) {
-  const Optimizer& optimizer = *find_optimizer("sgd");
-  const float clip = static_cast<float>(clip_factor(norm, call.clip));
-  const float rate = static_cast<float>(call.learning_rate);
-  rows_.update(optimizer, plan_.params + plan_.offsets[0], embedding(), clip, rate);
-  const ChunkRange range = chunks_of(dense_length(), call.rank, call.workers);
-  const std::size_t begin = range.begin * kReduceChunk;
-  const std::size_t end = std::min(range.end * kReduceChunk, dense_length());
-  if (begin >= end) return;
-  optimizer.update({plan_.params + plan_.offsets[1] + begin, dense_[0] + begin, clip, rate, end - begin});
+void Runner::update(const RoundCall& call, std::size_t window, double norm) {
+  UpdateArgs args{
+      nullptr,
+      nullptr,
+      {},
+      0,
+      static_cast<float>(clip_factor(norm, call.clip)),
+      call.clip_value > 0.0 ? static_cast<float>(call.clip_value) : std::numeric_limits<float>::infinity(),
+      plan_.rates[window],
+      static_cast<double>(call.done + window - call.from + 1),
+      call.average_from,
+      plan_.numbers};
+  if (sparse_) rows_.update(*plan_.optimizer, plan_.params + plan_.offsets[0], embedding(), args);
+  update_chunks(args, my_chunks(call));
+}
+
+void Runner::update_chunks(UpdateArgs args, ChunkRange range) {
+  // Where a list says which rows of the table a window will clear, shard 0 must not be left with the sum's.
+  const std::size_t table = sparse_ || plan_.spec.tied ? 0 : plan_.offsets[1] - dense_first();
+  for (std::size_t c = range.begin; c < range.end; ++c) {
+    const std::size_t begin = c * kReduceChunk, end = std::min(begin + kReduceChunk, dense_length());
+    args.params = plan_.params + dense_first() + begin;
+    args.grads = dense_[0] + begin;
+    for (std::size_t s = 0; s < plan_.slots.size(); ++s)
+      args.slots[s] = plan_.slots[s] + dense_first() + begin;
+    args.n = end - begin;
+    plan_.optimizer->update(args);
+    if (begin < table) std::fill(dense_[0] + begin, dense_[0] + std::min(end, table), 0.0f);
+  }
+}
+
+// The plan's edges lie in shared memory: nothing is read outside the corpus or written outside the workspace
+// for what they say.
+std::size_t Runner::steps_of(std::size_t window) const {
+  const std::size_t begin = plan_.edges[window], end = plan_.edges[window + 1];
+  if (begin < end && end - begin <= plan_.window && end <= plan_.stream_steps) return end - begin;
+  throw Error("ERR_TIMERNN_OPTION", "Expected windows of 1 to " + std::to_string(plan_.window) +
+                                        " steps within " + std::to_string(plan_.stream_steps) + ", got [" +
+                                        std::to_string(begin) + ", " + std::to_string(end) + ")");
+}
+
+void Runner::drop_weights(const RoundCall& call, std::size_t window) {
+  if (weight_drop_.none()) return;
+  weight_drop_.drop(plan_.dropped, plan_.params, static_cast<std::uint32_t>(call.done + window - call.from),
+                    my_chunks(call));
+  control_.barrier(static_cast<std::int32_t>(call.workers));
 }
 
 void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& result) {
   const auto workers = static_cast<std::int32_t>(call.workers);
-  const std::size_t steps = std::min(plan_.window, plan_.stream_steps - window * plan_.window);
+  const std::size_t steps = steps_of(window);
   placement_.settle(call.rank, call.workers);
   auto mark = Clock::now();
+  drop_weights(call, window);
   pack_weights(call);
   lap(mark, result.seconds.window);
   if (plan_.packed != nullptr) control_.barrier(workers);
@@ -135,7 +200,7 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
                                             "; a smaller learningRate or clip may help");
   }
   if (call.rank == 0) control_.decide_stop(control_.cancel_requested());
-  update(call, norm);
+  update(call, window, norm);
   lap(mark, result.seconds.update);
   control_.barrier(workers);
   lap(mark, result.seconds.wait);
@@ -147,7 +212,7 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
 
 // A rank or a window outside the plan would be an address outside its arrays.
 void Runner::check(const RoundCall& call) const {
-  const std::size_t windows = (plan_.stream_steps + plan_.window - 1) / plan_.window;
+  const std::size_t windows = plan_.windows;
   if (call.rank < call.workers && call.to <= windows) return;
   throw Error("ERR_TIMERNN_OPTION", "Expected a rank below " + std::to_string(call.workers) +
                                         " and windows up to " + std::to_string(windows) + ", got rank " +

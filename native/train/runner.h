@@ -1,7 +1,7 @@
 // A round: windows [from, to) in lockstep over all ranks of a run, without coming back to JavaScript.
 //
-//   per window:  pack my share of the weights │ barrier │ gradients of my shards │ barrier │ reduce my
-//   range, square it │ barrier │ clip, update my range │ barrier
+//   per window:  (drop weights of my range │ barrier │) pack my share of the weights │ barrier │ gradients of
+//   my shards │ barrier │ reduce my range, square it │ barrier │ clip, update my range │ barrier
 //
 // Refuses to do: choosing windows, learning rates or shards; those come with the call and the plan.
 #pragma once
@@ -11,8 +11,10 @@
 
 #include "../model/replica.h"
 #include "../optim/embedding_rows.h"
+#include "../optim/optimizer.h"
 #include "control.h"
 #include "placement.h"
+#include "weight_drop.h"
 
 namespace timernn {
 
@@ -28,18 +30,31 @@ struct RunPlan {
   const std::uint32_t* tokens;
   std::size_t length;
   const std::uint32_t* stream_starts;  ///< one a stream
-  std::size_t stream_steps, window;
+  std::size_t stream_steps, window;    ///< `window`: the most steps of any
+  /// Window w covers steps [edges[w], edges[w + 1]) of every stream; `windows` + 1 numbers. They may change
+  /// between rounds.
+  const std::uint32_t* edges;
+  const double* rates;  ///< the learning rate of each window
+  std::size_t windows;
   std::int32_t* control;
   double*
       scratch;  ///< scratch_doubles(): a loss a shard, a square a chunk of rows, a square a chunk of the rest
   /// A list a shard, touched_words() long: zero with the gradients when the run starts.
   std::vector<std::uint32_t*> touched = {};
   float* packed = nullptr;  ///< shared_packed_floats(), for all ranks; null: each packs for itself
+  const Optimizer* optimizer = find_optimizer("sgd");
+  OptimizerNumbers numbers = {};
+  std::vector<float*> slots = {};  ///< the optimiser's arenas
+  Regularization regularization = {};
+  float* dropped = nullptr;  ///< an arena, where weights drop out
 };
 
 struct RoundCall {
   std::size_t rank, workers, from, to;
-  double learning_rate, clip;
+  double clip;                ///< global norm; 0: no limit
+  std::uint64_t done = 0;     ///< windows of the run before `from`
+  double clip_value = 0.0;    ///< of each number; 0: no limit
+  double average_from = 0.0;  ///< see UpdateArgs
 };
 
 struct RoundSeconds {
@@ -70,14 +85,22 @@ class Runner {
  private:
   void check_plan() const;
   void check(const RoundCall& call) const;
-  std::size_t dense_length() const { return plan_.params_length - plan_.offsets[1]; }
+  /// Parameters from here on are reduced and updated by chunks; those before, the embedding's, by rows.
+  std::size_t dense_first() const { return sparse_ ? plan_.offsets[1] : plan_.offsets[0]; }
+  std::size_t dense_length() const { return plan_.params_length - dense_first(); }
+  ChunkRange my_chunks(const RoundCall& call) const {
+    return chunks_of(dense_length(), call.rank, call.workers);
+  }
   double* row_squares() const { return plan_.scratch + plan_.shard_rows.size(); }
   double* dense_squares() const { return row_squares() + kRowChunks; }
+  std::size_t steps_of(std::size_t window) const;
+  void drop_weights(const RoundCall& call, std::size_t window);
   void pack_weights(const RoundCall& call);
   void compute_shards(const RoundCall& call, std::size_t window, std::size_t steps);
   EmbeddingGradients embedding() const;
   void reduce(const RoundCall& call);
-  void update(const RoundCall& call, double norm);
+  void update(const RoundCall& call, std::size_t window, double norm);
+  void update_chunks(UpdateArgs args, ChunkRange range);
   void run_window(const RoundCall& call, std::size_t window, RoundResult& result);
 
   RunPlan plan_;
@@ -87,9 +110,13 @@ class Runner {
   Control control_;
   Placement placement_;
   EmbeddingRows rows_;
-  PackedModel packed_;                 ///< empty where the ranks do not share the packed weights
-  std::vector<TouchedRows> touched_;   ///< a shard
-  std::vector<float*> dense_;          ///< a shard's gradients from the first tensor after the embedding on
+  PackedModel packed_;                ///< empty where the ranks do not share the packed weights
+  std::vector<TouchedRows> touched_;  ///< a shard
+  /// Only rows of the embedding that a window touched are reduced and updated: right for an optimiser that
+  /// leaves a parameter without gradient as it is, and an embedding whose gradient has such rows.
+  bool sparse_;
+  WeightDrop weight_drop_;
+  std::vector<float*> dense_;          ///< a shard's gradients from dense_first() on
   std::vector<float*> tables_;         ///< a shard's gradient of the embedding
   std::vector<const float*> tensors_;  ///< parameters in table order
 };

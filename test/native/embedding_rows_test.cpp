@@ -48,7 +48,9 @@ Result by_rows(Tables t, std::size_t workers) {
   std::vector<EmbeddingRows> ranks(workers, EmbeddingRows(t.V));
   for (std::size_t r = workers; r-- > 0;) ranks[r].reduce(out.squares.data(), g, r, workers);  // in any order
   for (std::size_t r = 0; r < workers; ++r) {
-    ranks[r].update(*find_optimizer("sgd"), out.params.data(), g, 0.5f, 0.25f);
+    const OptimizerNumbers numbers;
+    const UpdateArgs args{nullptr, nullptr, {}, 0, 0.5f, INFINITY, 0.25, 1.0, 0.0, numbers};
+    ranks[r].update(*find_optimizer("sgd"), out.params.data(), g, args);
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // What several suites need: reproducible random numbers, models with an arena, comparisons, guarded arrays.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

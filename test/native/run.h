@@ -21,6 +21,11 @@ struct RunOptions {
   std::string cell = "rnn";
   double learning_rate = 0.5, clip = 0.25;
   bool shared_weights = true;  ///< one packed copy of the weights for all ranks, where products are packed
+  std::string optimizer = "sgd";
+  OptimizerNumbers numbers = {};
+  Regularization regularization = {};
+  bool tied = false;
+  double clip_value = 0.0, average_from = 0.0;
 };
 
 class Run {
@@ -31,9 +36,7 @@ class Run {
   static constexpr std::size_t kVocabulary = 300;
 
   explicit Run(RunOptions options = {})
-      : model(make_spec(options.cell, kVocabulary, 40, {64})),
-        params(model.initialised(5)),
-        options_(std::move(options)) {
+      : model(spec_of(options)), params(model.initialised(5)), options_(std::move(options)) {
     std::size_t streams = 0;
     for (std::size_t rows : options_.shard_rows) {
       grads.emplace_back(model.length);
@@ -43,6 +46,13 @@ class Run {
     }
     tokens = Random(6).tokens(streams * kStreamSteps + 1, kVocabulary);
     for (std::size_t i = 0; i < streams; ++i) starts.push_back(static_cast<std::uint32_t>(i * kStreamSteps));
+    for (std::size_t i = 0; i < find_optimizer(options_.optimizer)->slot_count(); ++i)
+      slots.emplace_back(model.length);
+    if (options_.regularization.drops_weights()) dropped.resize(model.length);
+    for (std::size_t w = 0; w <= kWindows; ++w) {
+      edges.push_back(static_cast<std::uint32_t>(std::min(w * kWindow, kStreamSteps)));
+    }
+    rates.assign(kWindows, options_.learning_rate);
     if (options_.shared_weights) packed = Buffer(shared_packed_floats(model.spec));
     scratch.resize(Runner::scratch_doubles(model.length, options_.shard_rows.size()));
   }
@@ -56,7 +66,8 @@ class Run {
     for (std::size_t r = 0; r < workers; ++r) {
       threads.emplace_back([&, r] {
         outcomes[r].error = thrown_code([&] {
-          outcomes[r].result = runners[r]->run({r, workers, from, to, options_.learning_rate, options_.clip});
+          outcomes[r].result = runners[r]->run(
+              {r, workers, from, to, options_.clip, from, options_.clip_value, options_.average_from});
         });
         if (outcomes[r].error == "nothing") outcomes[r].error.clear();
       });
@@ -68,14 +79,28 @@ class Run {
 
   Model model;
   std::vector<float> params;
-  std::vector<std::vector<float>> grads, states;
+  std::vector<std::vector<float>> grads, states, slots;
+  std::vector<std::uint32_t> edges;
+  std::vector<double> rates;
   std::vector<std::vector<std::uint32_t>> touched;
   std::vector<std::uint32_t> tokens, starts;
 
  private:
+  static ModelSpec spec_of(const RunOptions& options) {
+    ModelSpec spec = make_spec(options.cell, kVocabulary, 40, {64});
+    if (options.tied) spec.tie();
+    return spec;
+  }
   RunPlan plan() {
-    RunPlan p{model.spec,    model.offsets, params.data(), model.length, {},      {},    options_.shard_rows,
-              tokens.data(), tokens.size(), starts.data(), kStreamSteps, kWindow, words, scratch.data()};
+    RunPlan p{
+        model.spec,    model.offsets, params.data(), model.length, {},      {},           options_.shard_rows,
+        tokens.data(), tokens.size(), starts.data(), kStreamSteps, kWindow, edges.data(), rates.data(),
+        kWindows,      words,         scratch.data()};
+    p.optimizer = find_optimizer(options_.optimizer);
+    p.numbers = options_.numbers;
+    p.regularization = options_.regularization;
+    for (auto& s : slots) p.slots.push_back(s.data());
+    if (!dropped.empty()) p.dropped = dropped.data();
     for (auto& g : grads) p.grads.push_back(g.data());
     for (auto& s : states) p.states.push_back(s.data());
     for (auto& t : touched) p.touched.push_back(t.data());
@@ -85,6 +110,7 @@ class Run {
 
   RunOptions options_;
   std::vector<double> scratch;
+  std::vector<float> dropped;
   Buffer packed;
   alignas(64) std::int32_t words[Control::kWords] = {};
 };

@@ -24,8 +24,10 @@ void reference_layer(const Cell& cell, const ReferenceWindow& window);
 double reference_loss(const double* z, std::size_t n, std::size_t target);
 
 /// Sum of the negative log-likelihoods over a window; `state` is carried.
+/// @param penalty  where given: dropout, and here the penalties, as a mean over rows·steps
 double reference_model(const ModelSpec& spec, const std::vector<std::size_t>& offsets,
-                       const std::vector<double>& params, std::vector<double>& state, const WindowInput& in);
+                       const std::vector<double>& params, std::vector<double>& state, const WindowInput& in,
+                       const Regularization* regularization = nullptr, double* penalty = nullptr);
 
 /// Logits after feeding `tokens` to one fresh stream.
 std::vector<double> reference_logits(const ModelSpec& spec, const std::vector<std::size_t>& offsets,

@@ -1,0 +1,57 @@
+// A product without a state: h_t = x_t·W. It stands where a model needs one matrix between layers of
+// different sizes, and is a cell so that whatever runs over layers runs over it too.
+//
+//   dW = Σ x_tᵀ·dh_t;  dx_t = dh_t·Wᵀ
+//
+// Tensor: W D×H ~ U(±1/√D).
+#include <algorithm>
+#include <cmath>
+
+#include "../gemm/gemm.h"
+#include "../gemm/packed.h"
+#include "cell.h"
+#include "products.h"
+
+namespace timernn {
+namespace {
+
+std::vector<TensorInfo> tensors(std::size_t D, std::size_t H) {
+  return {{"W", {D, H}, {InitKind::uniform, 1.0f / std::sqrt(static_cast<float>(D))}}};
+}
+
+enum Form { kInput, kInputBack };
+
+std::vector<WeightForm> forms(std::size_t H) {
+  return {{0, 0, H, false}, {0, 0, H, true}};
+}
+
+std::size_t ws_floats(const CellDims&) {
+  return 0;
+}
+std::size_t scratch_floats(const CellDims& d) {
+  return std::max({product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, d.H),
+                   weight_gradient_floats(d.T * d.n, d.D, d.H)});
+}
+
+// The first n rows of hs are a carried state for other cells; here nobody reads them.
+void forward(const CellForward& f) {
+  const auto [T, n, D, H] = f.dims;
+  input_product(
+      {f.hs + n * H, f.xs, f.params[0], packed_form(f.packed, kInput), nullptr, f.scratch, T * n, D, H});
+}
+
+void backward(const CellBackward& b) {
+  const auto [T, n, D, H] = b.dims;
+  input_gradients({b.dxs, b.grads[0], nullptr, b.dhs, b.xs, b.params[0], packed_form(b.packed, kInputBack),
+                   b.scratch, T * n, D, H});
+}
+
+}  // namespace
+
+const Cell* projection_cell() {
+  static constexpr Cell cell = {"projection",   0,       tensors, forms, ws_floats,
+                                scratch_floats, forward, backward};
+  return &cell;
+}
+
+}  // namespace timernn

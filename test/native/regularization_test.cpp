@@ -1,0 +1,263 @@
+// Dropout, weight drop, penalties and tied weights: masks and their statistics, gradients against the double
+// model with the same masks, and the same bits for any number of ranks.
+#include <cmath>
+#include <cstdio>
+
+#include "layers/dropout.h"
+#include "reference/model.h"
+#include "run.h"
+
+namespace timernn::test {
+namespace {
+
+std::vector<std::uint8_t> mask(const MaskAddress& at, double rate, std::size_t step, std::size_t n) {
+  std::vector<std::uint8_t> keep(n);
+  dropout_mask(keep.data(), at, DropoutRate(rate), step, 0, n);
+  return keep;
+}
+
+double share(const std::vector<std::uint8_t>& keep) {
+  double sum = 0.0;
+  for (std::uint8_t k : keep) sum += k;
+  return sum / static_cast<double>(keep.size());
+}
+
+TEST("masks: the share that is kept, and the scale that makes up for it") {
+  for (double rate : {0.1, 0.25, 0.5, 0.65, 0.9}) {
+    const std::size_t n = 200'000;
+    // Four standard deviations of a binomial share.
+    CHECK_NEAR(share(mask({1, kLayer, 2, 3}, rate, 4, n)), 1.0 - rate,
+               4.0 * std::sqrt(rate * (1.0 - rate) / static_cast<double>(n)));
+    CHECK_NEAR(static_cast<double>(DropoutRate(rate).scale()), 1.0 / (1.0 - rate), 2e-4 / (1.0 - rate));
+  }
+  CHECK(DropoutRate(0.0).none());
+  CHECK_EQ(DropoutRate(0.5).scale(), 2.0f);
+  CHECK_EQ(share(mask({1, kLayer, 2, 3}, 0.0, 4, 1000)), 1.0);
+}
+
+TEST("masks: another seed, place, window, row or step is another mask; half of it alike") {
+  const MaskAddress at{1, kLayer, 2, 3};
+  const std::size_t n = 20'000;
+  const auto one = mask(at, 0.5, 4, n);
+  CHECK(one == mask(at, 0.5, 4, n));
+  for (const auto& other :
+       {mask({9, kLayer, 2, 3}, 0.5, 4, n), mask({1, kLayer + 2, 2, 3}, 0.5, 4, n),
+        mask({1, kLayer, 3, 3}, 0.5, 4, n), mask({1, kLayer, 2, 4}, 0.5, 4, n), mask(at, 0.5, 5, n)}) {
+    std::size_t same = 0;
+    for (std::size_t i = 0; i < n; ++i) same += one[i] == other[i] ? 1 : 0;
+    CHECK_NEAR(static_cast<double>(same) / static_cast<double>(n), 0.5, 4.0 * 0.5 / std::sqrt(n));
+  }
+}
+
+TEST("masks: a part of a mask is the mask's part, and one unit is its own") {
+  const MaskAddress at{5, kWeight, 7, 0};
+  const DropoutRate rate(0.3);
+  const auto whole = mask(at, 0.3, 0, 1000);
+  std::vector<std::uint8_t> part(101);
+  dropout_mask(part.data(), at, rate, 0, 48, part.size());
+  for (std::size_t i = 0; i < part.size(); ++i) CHECK_EQ(int{part[i]}, int{whole[48 + i]});
+  for (std::size_t i = 0; i < whole.size(); ++i) CHECK_EQ(dropout_keeps(at, rate, i), whole[i] != 0);
+}
+
+Regularization everything(bool locked) {
+  Regularization r;
+  r.seed = 11;
+  r.input = 0.3;
+  r.words = 0.2;
+  r.layers = {0.25, 0.4};
+  r.locked = locked;
+  r.activation = 2.0;
+  r.temporal = 1.5;
+  return r;
+}
+
+struct Check {
+  Regularization regularization;
+  std::string cell;
+  bool tied;
+  std::size_t T, n;
+};
+
+double check_gradients(const Check& c, std::uint64_t seed) {
+  ModelSpec spec = make_spec(c.cell, 11, 4, {7, 5});
+  if (c.tied) spec.tie();
+  const Model model(spec);
+  Random random(seed);
+  std::vector<float> params = random.floats(model.length, 0.6),
+                     state = random.floats(state_floats(spec, c.n), 0.8);
+  std::vector<float> grads(model.length, 7.0f);
+  const std::vector<std::uint32_t> tokens = random.tokens(c.n * (c.T + 1), 11);
+  std::vector<std::uint32_t> starts;
+  for (std::size_t r = 0; r < c.n; ++r) starts.push_back(static_cast<std::uint32_t>(r * (c.T + 1)));
+  const WindowInput in{tokens.data(), tokens.size(), starts.data(), 0, c.n, c.T, 13, 2};
+  Replica replica(spec, model.offsets, c.n, c.T, true, nullptr, c.regularization);
+  const double scale = 1.0 / static_cast<double>(c.n * c.T);
+  std::vector<double> exact = to_double(params), end;
+  const std::vector<double> carried = to_double(state);
+  double penalty = 0.0;
+  const auto total = [&] {
+    end = carried;
+    const double loss = reference_model(spec, model.offsets, exact, end, in, &c.regularization, &penalty);
+    return loss * scale + penalty;
+  };
+  const double expected = (total() - penalty) / scale;
+  const double loss =
+      replica.train_window(grads.data(), state.data(), params.data(), in, static_cast<float>(scale));
+  CHECK_NEAR(loss, expected, 2e-6 * expected);
+  double worst = relative_error(state, end);
+  for (std::size_t i = 0; i < model.table.size(); ++i) {
+    const std::size_t length = model.table[i].length(), first = model.offsets[i];
+    std::vector<double> wanted(length);
+    for (std::size_t e = 0; e < length; ++e) wanted[e] = central_difference(exact, first + e, total);
+    const double error = relative_error(&grads[first], wanted.data(), length);
+    // As for the replica without noise; what is kept is scaled up, so roundings are too.
+    if (!CHECK_LE(error, 4e-5)) std::fprintf(stderr, "  in %s\n", model.table[i].name.c_str());
+    worst = std::max(worst, error);
+  }
+  return worst;
+}
+
+TEST("every gradient with dropout of inputs, words and layers and both penalties, tied and not") {
+  for (const std::string& cell : cell_names()) {
+    double worst = 0.0;
+    for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
+      for (bool locked : {false, true}) {
+        for (std::size_t T : {1, 4}) {
+          worst = std::max({worst, check_gradients({everything(locked), cell, false, T, 3}, seed),
+                            check_gradients({everything(locked), cell, true, T, 3}, seed)});
+        }
+      }
+    }
+    std::printf("     %s: largest relative error %.2e\n", cell.c_str(), worst);
+  }
+}
+
+TEST("tied weights without noise, large enough for the packed head, and with one row") {
+  for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
+    check_gradients({{}, "lstm", true, 6, 4}, seed);
+    check_gradients({{}, "gru", true, 1, 1}, seed);
+  }
+}
+
+TEST("penalties alone, where nothing drops out") {
+  Regularization r;
+  r.activation = 3.0;
+  r.temporal = 2.0;
+  for (std::uint64_t seed = 0; seed < seeds(); ++seed) check_gradients({r, "rnn", false, 5, 2}, seed);
+}
+
+TEST("forward alone drops nothing") {
+  const ModelSpec spec = make_spec("rnn", 9, 5, {6, 7});
+  const Model model(spec);
+  Random random(4);
+  const std::vector<float> params = random.floats(model.length, 0.6);
+  std::vector<float> state(state_floats(spec, 2)), other = state;
+  const std::vector<std::uint32_t> tokens = random.tokens(20, 9), starts = {0, 10};
+  const WindowInput in{tokens.data(), tokens.size(), starts.data(), 0, 2, 4};
+  Replica plain(spec, model.offsets, 2, 4, true),
+      noisy(spec, model.offsets, 2, 4, true, nullptr, everything(false));
+  CHECK_EQ(plain.forward_window(state.data(), params.data(), in),
+           noisy.forward_window(other.data(), params.data(), in));
+  CHECK(same_bits(state, other));
+}
+
+RunOptions options(const std::string& optimizer, bool tied) {
+  RunOptions o;
+  o.cell = "lstm";
+  o.optimizer = optimizer;
+  o.learning_rate = 0.01;
+  o.numbers = {0.9, 0.9, 0.999, 1e-8, 0.99, 1e-4, 0.75, optimizer == "momentum" ? 1e-3 : 0.0};
+  o.regularization = everything(false);
+  o.regularization.layers = {0.25};
+  o.regularization.weights = {0.4};
+  o.tied = tied;
+  o.clip_value = 0.05;
+  o.average_from = 7.0;
+  return o;
+}
+
+TEST("the same bits for 1 to 4 ranks with every optimiser, all masks, and tied weights") {
+  for (const Optimizer* optimizer : optimizers()) {
+    for (bool tied : {false, true}) {
+      Run alone(options(optimizer->name, tied));
+      const std::vector<float> start = alone.params;
+      const Outcome one = alone.go(1, 0, 20)[0];
+      CHECK_EQ(one.error, std::string());
+      CHECK(!same_bits(start, alone.params));
+      CHECK(all_finite(alone.params));
+      for (std::size_t workers : {2, 3, 4}) {
+        Run many(options(optimizer->name, tied));
+        many.go(workers, 0, 11);
+        for (const Outcome& outcome : many.go(workers == 4 ? 1 : workers, 11, 20)) {
+          CHECK_EQ(outcome.error, std::string());
+          CHECK_EQ(outcome.result.gradient_norm, one.result.gradient_norm);
+        }
+        CHECK(same_bits(alone.params, many.params));
+        for (std::size_t s = 0; s < alone.slots.size(); ++s) CHECK(same_bits(alone.slots[s], many.slots[s]));
+      }
+    }
+  }
+}
+
+// SGD may go by the rows that a window touched; as an optimiser with a slot that is never used it goes over
+// all.
+TEST("the embedding by touched rows or as a whole: the same parameters up to the order of the norm's sum") {
+  RunOptions rows, whole;
+  rows.clip = whole.clip = 0.0;  // the norm is added up in another order
+  whole.optimizer = "asgd";
+  whole.average_from = INFINITY;
+  Run a(rows), b(whole);
+  a.go(2, 0, 20);
+  b.go(2, 0, 20);
+  CHECK(same_bits(a.params, b.params));
+}
+
+TEST("weight drop: the gradient of one window is the double model's at the dropped weights") {
+  RunOptions o;
+  o.shard_rows = {4, 3};
+  o.clip = 0.0;
+  o.learning_rate = 1.0;
+  o.regularization.seed = 3;
+  o.regularization.weights = {0.5};
+  Run run(o);
+  const std::vector<float> start = run.params;
+  CHECK_EQ(run.go(2, 0, 1)[0].error, std::string());
+  const std::size_t at = run.model.offsets[2], length = run.model.table[2].length();
+  CHECK(run.model.table[2].name == "layers.0.Wh");
+  const auto keep = mask({3, kWeight, 0, 0}, 0.5, 0, length);
+  std::vector<double> dropped = to_double(start);
+  for (std::size_t i = 0; i < length; ++i) dropped[at + i] *= keep[i] != 0 ? 2.0 : 0.0;
+  const WindowInput in{run.tokens.data(), run.tokens.size(), run.starts.data(), 0, 7, Run::kWindow};
+  const auto loss = [&] {
+    std::vector<double> state(state_floats(run.model.spec, 7));
+    return reference_model(run.model.spec, run.model.offsets, dropped, state, in) / (7.0 * Run::kWindow);
+  };
+  for (std::size_t i = 0; i < length; i += 97) {
+    const double step = static_cast<double>(start[at + i]) - static_cast<double>(run.params[at + i]);
+    const double wanted = keep[i] != 0 ? 2.0 * central_difference(dropped, at + i, loss) : 0.0;
+    CHECK_NEAR(step, wanted, 1e-6);
+  }
+}
+
+TEST("edges outside of the streams, or windows longer than the plan's, are refused") {
+  Run run;
+  run.edges[1] = 6;
+  CHECK_EQ(run.go(1, 0, 1)[0].error, std::string("ERR_TIMERNN_OPTION"));
+  Run past;
+  past.edges[Run::kWindows] = Run::kStreamSteps + 1;
+  CHECK_EQ(past.go(2, Run::kWindows - 1, Run::kWindows)[0].error, std::string("ERR_TIMERNN_OPTION"));
+}
+
+TEST("windows of different lengths and rates of their own") {
+  Run run, fixed;
+  run.edges[1] = 3;
+  run.rates[0] = 0.0;
+  const std::vector<float> start = run.params;
+  CHECK_EQ(run.go(2, 0, 1)[0].result.tokens, 21u);
+  CHECK(same_bits(start, run.params));
+  fixed.go(1, 0, 1);
+  CHECK(!same_bits(start, fixed.params));
+}
+
+}  // namespace
+}  // namespace timernn::test
