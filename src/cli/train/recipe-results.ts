@@ -9,6 +9,7 @@ import { dynamicName, type Figures } from '../../recipes/measure.js';
 import type { Measured, Recipe } from '../../recipes/schema.js';
 import { bestEpoch } from '../../report/curve-svg.js';
 import { bytes } from '../format.js';
+import type { History } from '../history.js';
 import { cpuName } from '../machine.js';
 import { commandLine } from '../reporters.js';
 import type { ResultFigure } from '../run-facts.js';
@@ -24,8 +25,8 @@ export interface FinishedRun {
   figures: Figures;
   seed: number;
   workers: number;
-  /** Seconds of training that this process saw. */
-  seconds: number;
+  /** What this process saw of the training. */
+  history: History;
   /** Options that were typed and change the result: `--seed 3`. */
   typed: readonly string[];
 }
@@ -69,7 +70,7 @@ async function measuredOf(run: FinishedRun, epochs: readonly EpochFigures[]): Pr
     ...run.figures,
     epochs: epochs.at(-1)?.epoch ?? run.recipe.train.epochs,
     ...(best === undefined ? {} : { bestEpoch: best }),
-    seconds: Math.round(secondsOf(epochs, run.seconds)),
+    seconds: Math.round(secondsOf(epochs, run.history.seconds)),
     parameters: run.model.parameterCount,
     seed: run.seed,
     machine: await machineName(run.workers),
@@ -86,7 +87,7 @@ async function measuredOf(run: FinishedRun, epochs: readonly EpochFigures[]): Pr
  */
 export async function writeResults(run: FinishedRun): Promise<string> {
   const { recipe, model, corpora, directory, figures } = run;
-  const epochs = await allEpochs(directory, []);
+  const epochs = await allEpochs(directory, run.history.epochs);
   const reached = targetReached(recipe, figures);
   const results = {
     recipe: recipe.name,

@@ -123,10 +123,7 @@ export async function trainRecipe(flags: TrainFlags, command: Typed): Promise<vo
       const figures = await measureModel(model, corpora, recipe, { signal: interrupts.signal, onPart });
       const { workers } = options;
       const typed = typedWords(flags, command);
-      await finish(
-        { recipe, model, corpora, directory, figures, seed, workers, seconds: history.seconds, typed },
-        reporter,
-      );
+      await finish({ recipe, model, corpora, directory, figures, seed, workers, history, typed }, reporter);
     }
   } catch (error) {
     // A signal while the trained model is measured: the run itself is complete, and --resume goes straight to here.
