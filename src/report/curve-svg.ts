@@ -37,18 +37,19 @@ interface Point {
 
 const WIDTH = 800;
 const HEIGHT = 450;
-const BOX = { left: 66, right: 776, top: 84, bottom: 398 };
+const BOX = { left: 66, right: 776, top: 90, bottom: 398 };
 const COLOUR = {
   train: '#8a94a6',
   held: '#1f5fbf',
   best: '#1f5fbf',
-  line: '#b4541a',
+  line: '#c2570c',
+  other: '#7a3fb0',
   grid: '#e4e7ec',
   axis: '#5b6472',
   text: '#1d2430',
 };
-/** Space between two labels at the right of the picture, so that they do not lie on each other. */
-const LABEL_HEIGHT = 15;
+/** About how wide words are: nobody here can measure the reader's font. */
+const textWidth = (words: string, size: number): number => words.length * size * 0.57;
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 
@@ -66,7 +67,7 @@ const COARSEST = [1];
  *
  * @param low - above 0
  */
-export function logTicks(low: number, high: number, most = 8): number[] {
+export function logTicks(low: number, high: number, most = 9): number[] {
   const decades: number[] = [];
   for (let exponent = Math.floor(Math.log10(low)); 10 ** exponent <= high; exponent++) decades.push(exponent);
   const of = (mantissas: readonly number[]) =>
@@ -143,36 +144,38 @@ function axes(x: Scale, y: Scale, ticks: readonly number[], epochs: readonly num
   return `${rows.join('')}${base}${columns.join('')}${label((BOX.left + BOX.right) / 2, BOX.bottom + 40, 'epoch', { anchor: 'middle' })}${yName}`;
 }
 
-/** Lines across, each named at the left end, above it, where the curves have fallen below or are still far above. */
+/** Lines across; their names stand in the legend, where no curve can run through them. */
 function across(lines: readonly CurveLine[], y: Scale): string {
-  let last = Number.POSITIVE_INFINITY;
-  return [...lines]
-    .filter((line) => isDrawn(line.perplexity))
-    .sort((a, b) => a.perplexity - b.perplexity)
-    .map((line) => {
+  return lines
+    .map((line, index) => {
       const at = round(y(line.perplexity));
-      // From the bottom upwards: a name that would lie on the one below it moves up.
-      const above = Math.min(at - 5, last - LABEL_HEIGHT);
-      last = above;
-      const words = `${line.label} ${shown(line.perplexity)}`;
-      return `<line x1="${BOX.left}" x2="${BOX.right}" y1="${at}" y2="${at}" stroke="${COLOUR.line}" stroke-width="1.25" stroke-dasharray="6 4"/>${label(BOX.left + 8, above, words, { colour: COLOUR.line, rim: true })}`;
+      return `<line x1="${BOX.left}" x2="${BOX.right}" y1="${at}" y2="${at}" ${lineStyle(index)}/>`;
     })
     .join('');
 }
 
-function legend(hasHeld: boolean): string {
-  const entries: [string, string][] = hasHeld
-    ? [
-        ['training', COLOUR.train],
-        ['held out', COLOUR.held],
-      ]
-    : [['training', COLOUR.train]];
-  const width = 92;
-  const start = BOX.right - entries.length * width + 12;
+/** The first line, the target, is the one to look at. */
+const lineStyle = (index: number): string =>
+  index === 0
+    ? `stroke="${COLOUR.line}" stroke-width="1.5" stroke-dasharray="7 4"`
+    : `stroke="${COLOUR.other}" stroke-width="1.5" stroke-dasharray="2 4"`;
+
+/** Names of curves and lines in one row that ends at the right. */
+function legend(hasHeld: boolean, lines: readonly CurveLine[]): string {
+  const solid = (colour: string) => `stroke="${colour}" stroke-width="2.5" stroke-linecap="round"`;
+  const entries: [name: string, style: string][] = [
+    ['training', solid(COLOUR.train)],
+    ...(hasHeld ? ([['held out', solid(COLOUR.held)]] as [string, string][]) : []),
+    ...lines.map((line, index): [string, string] => [`${line.label} ${shown(line.perplexity)}`, lineStyle(index)]),
+  ];
+  const widths = entries.map(([name]) => 27 + textWidth(name, 12) + 22);
+  let x = BOX.right + 22 - widths.reduce((sum, width) => sum + width, 0);
   return entries
-    .map(([name, colour], index) => {
-      const x = start + index * width;
-      return `<line x1="${x}" x2="${x + 20}" y1="66" y2="66" stroke="${colour}" stroke-width="2.5" stroke-linecap="round"/>${label(x + 27, 70, name, { colour: COLOUR.text })}`;
+    .map(([name, style], index) => {
+      const key = `<line x1="${round(x)}" x2="${round(x + 20)}" y1="69" y2="69" ${style}/>`;
+      const entry = key + label(x + 27, 73, name, { colour: COLOUR.text });
+      x += widths[index]!;
+      return entry;
     })
     .join('');
 }
@@ -198,6 +201,9 @@ export function bestEpoch(epochs: readonly CurveEpoch[]): (CurveEpoch & { heldOu
   }
   return best;
 }
+
+/** Long titles are set smaller, so that none leaves the picture. */
+const titleSize = (title: string): number => round(Math.max(9, Math.min(17, (WIDTH - 40) / (title.length * 0.61))));
 
 /**
  * The picture, 800 × 450.
@@ -227,15 +233,16 @@ export function curveSvg(data: CurveData): string {
   const held = curve((epoch) => epoch.heldOutPerplexity);
   const best = bestEpoch(epochs);
   const few = epochs.length <= 60;
+  const lines = (data.lines ?? []).filter((line) => isDrawn(line.perplexity));
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif">`,
     `<title>${escapeHtml(data.title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    label(20, 32, data.title, { size: 17, bold: true, colour: COLOUR.text }),
-    data.subtitle === undefined ? '' : label(20, 53, data.subtitle, { size: 13 }),
-    legend(held.length > 0),
+    label(20, 30, data.title, { size: titleSize(data.title), bold: true, colour: COLOUR.text }),
+    data.subtitle === undefined ? '' : label(20, 50, data.subtitle, { size: 13 }),
+    legend(held.length > 0, lines),
     axes(x, y, logTicks(low, high), epochTicks(lastEpoch)),
-    across(data.lines ?? [], y),
+    across(lines, y),
     train.length > 0 ? path(train, COLOUR.train, 2) : '',
     few ? dots(train, COLOUR.train, 2) : '',
     held.length > 0 ? path(held, COLOUR.held, 2.5) : '',
