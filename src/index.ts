@@ -14,6 +14,7 @@ export {
 export { type ErrorCode, TimeRNNError } from './errors.js';
 export { LanguageModel } from './models/language-model.js';
 export type {
+  DynamicOptions,
   GenerateOptions,
   GRULayerOptions,
   LanguageModelOptions,
@@ -21,8 +22,12 @@ export type {
   LogProbabilityOptions,
   LSTMLayerOptions,
   ModelSpec,
+  OptimizerName,
+  OptimizerOptions,
   PerplexityOptions,
   RNNLayerOptions,
+  RunOptions,
+  ScheduleOptions,
   TrainOptions,
   TrainProgress,
 } from './models/types.js';

@@ -33,6 +33,22 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
   throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected signal to be an AbortSignal, got ${describe(signal)}`);
 }
 
+/** @throws ERR_TIMERNN_OPTION unless `value` is true or false */
+export function expectBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be true or false, got ${describe(value)}`);
+}
+
+/** A share of things of which some must be left: dropout rates, decay factors. @throws ERR_TIMERNN_OPTION */
+export function expectShare(name: string, value: unknown): number {
+  // The sum makes 0 of −0, which a file would keep.
+  if (typeof value === 'number' && value >= 0 && value < 1) return value + 0;
+  throw new TimeRNNError(
+    'ERR_TIMERNN_OPTION',
+    `Expected ${name} to be a number of at least 0 and below 1, got ${describe(value)}`,
+  );
+}
+
 /** What to try where a promise came instead of what it promises; nothing for other values. */
 export function awaitHint(value: unknown): string {
   return types.isPromise(value) ? '; did you forget await?' : '';
@@ -41,11 +57,13 @@ export function awaitHint(value: unknown): string {
 /**
  * A path as `node:fs` takes it: a string, or a URL of a file.
  *
+ * @param name - of the option, for the message
+ * @param what - that it names
  * @throws ERR_TIMERNN_OPTION
  */
-export function filePath(path: unknown): string {
+export function filePath(path: unknown, name = 'path', what = 'file'): string {
   const wrong = (got: string, options?: ErrorOptions) =>
-    new TimeRNNError('ERR_TIMERNN_OPTION', `Expected path to be the name of a file, got ${got}`, options);
+    new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be the name of a ${what}, got ${got}`, options);
   if (path instanceof URL) {
     try {
       return fileURLToPath(path);

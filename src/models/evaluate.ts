@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import type { Corpus } from '../data/corpus.js';
 import { TimeRNNError } from '../errors.js';
 import { native } from '../native.js';
-import type { TrainingTarget } from '../train/trainer.js';
+import type { QuestionTarget } from '../train/target.js';
 
 /** Steps of one forward window, and windows of one trip to the pool (the signal is looked at in between). */
 const WINDOW = 64;
@@ -39,7 +39,7 @@ export function planGroups(length: number, streams: number): Group[] {
 }
 
 async function groupLoss(
-  target: TrainingTarget,
+  target: QuestionTarget,
   tokens: Uint32Array,
   group: Group,
   signal: AbortSignal,
@@ -58,21 +58,25 @@ async function groupLoss(
   return loss;
 }
 
+/** @throws ERR_TIMERNN_CORPUS where the corpus has nothing to predict, or less than one token a stream */
+export function expectStreams(corpus: Corpus, streams: number, name = 'streams'): void {
+  if (corpus.length >= 2 && streams <= corpus.length - 1) return;
+  throw new TimeRNNError(
+    'ERR_TIMERNN_CORPUS',
+    corpus.length < 2
+      ? `Expected at least 2 tokens to predict one, got ${corpus.length}`
+      : `Expected ${name} to be at most ${corpus.length - 1} for a corpus of ${corpus.length} tokens, got ${streams}`,
+  );
+}
+
 /** Sum of the negative log-likelihoods of tokens 1 … L−1, in nats. @throws ERR_TIMERNN_NOT_FINITE where it overflows */
 export async function corpusLoss(
-  target: TrainingTarget,
+  target: QuestionTarget,
   corpus: Corpus,
   streams: number,
   signal?: AbortSignal,
 ): Promise<number> {
-  if (corpus.length < 2 || streams > corpus.length - 1) {
-    throw new TimeRNNError(
-      'ERR_TIMERNN_CORPUS',
-      corpus.length < 2
-        ? `Expected at least 2 tokens to predict one, got ${corpus.length}`
-        : `Expected streams to be at most ${corpus.length - 1} for a corpus of ${corpus.length} tokens, got ${streams}`,
-    );
-  }
+  expectStreams(corpus, streams);
   const groups = planGroups(corpus.length, streams);
   const losses: number[] = new Array(groups.length).fill(0);
   let next = 0;

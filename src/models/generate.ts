@@ -6,7 +6,7 @@ import type { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
 import { native } from '../native.js';
 import { checkNames, checkSignal } from '../options.js';
-import type { TrainingTarget } from '../train/trainer.js';
+import type { QuestionTarget } from '../train/target.js';
 import type { GenerateOptions, LogProbabilityOptions } from './types.js';
 
 /** Tokens of one trip to the pool: few at first, so that the first piece comes at once. */
@@ -86,7 +86,7 @@ function excluded(vocabulary: Vocabulary, allowUnknown: unknown): Uint32Array {
 
 /** See {@link LanguageModel.generate}. Options are checked when it is called, not at the first piece. */
 export function generateText(
-  target: TrainingTarget,
+  target: QuestionTarget,
   vocabulary: Vocabulary,
   options: GenerateOptions,
 ): AsyncGenerator<string, void, undefined> {
@@ -111,7 +111,7 @@ interface Plan {
 }
 
 async function* generatePieces(
-  { spec, layout, params, lock }: TrainingTarget,
+  { spec, layout, params, lock }: QuestionTarget,
   piece: (token: number) => string,
   { prompt, length, sample, signal }: Plan,
 ): AsyncGenerator<string, void, undefined> {
@@ -139,7 +139,7 @@ async function* generatePieces(
 
 /** See {@link LanguageModel.logProbability}. */
 export async function scoreText(
-  { spec, layout, params, lock }: TrainingTarget,
+  { spec, layout, params, lock }: QuestionTarget,
   vocabulary: Vocabulary,
   text: string,
   options: LogProbabilityOptions,

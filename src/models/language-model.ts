@@ -4,19 +4,20 @@
  */
 import { type InspectOptions, inspect } from 'node:util';
 import { Corpus } from '../data/corpus.js';
-import { Vocabulary } from '../data/vocabulary.js';
+import type { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js';
-import { allocateFloats } from '../memory/arena.js';
-import { planLayout } from '../memory/layout.js';
 import { native } from '../native.js';
 import { awaitHint, checkNames, checkSignal, filePath } from '../options.js';
 import { resolveTrainOptions } from '../train/options.js';
-import { runTraining, type TrainingTarget } from '../train/trainer.js';
+import type { TrainingTarget } from '../train/target.js';
+import { runTraining } from '../train/trainer.js';
+import { dynamicLoss } from './dynamic.js';
 import { corpusLoss } from './evaluate.js';
 import { checkSeed, generateText, scoreText } from './generate.js';
 import { ReadWriteLock } from './lock.js';
 import { type ModelParts, readModel, writeModel } from './model-file.js';
-import { nativeSpec, parseSpec } from './spec.js';
+import { newParts } from './new-model.js';
+import { nativeSpec } from './spec.js';
 import type {
   GenerateOptions,
   LanguageModelOptions,
@@ -29,29 +30,6 @@ import type {
 
 /** Set while `load` builds a model around parameters that are there already. */
 const PARTS = Symbol('parts');
-
-function newParts(options: LanguageModelOptions): ModelParts {
-  checkNames(options, ['vocabulary', 'embedding', 'layers', 'seed'], 'LanguageModel');
-  const { vocabulary } = options;
-  if (!(vocabulary instanceof Vocabulary)) {
-    const hint = vocabulary === undefined ? '; if it is of a corpus from Corpus.fromFile, did you forget await?' : '';
-    throw new TimeRNNError(
-      'ERR_TIMERNN_OPTION',
-      `Expected vocabulary to be a Vocabulary, got ${describe(vocabulary)}${hint}`,
-    );
-  }
-  const embedding = expectInteger('embedding', options.embedding);
-  if (!Array.isArray(options.layers)) {
-    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected layers to be an array, got ${describe(options.layers)}`);
-  }
-  const spec = parseSpec({
-    input: { kind: 'tokens', vocabulary: vocabulary.size, embedding },
-    layers: options.layers,
-    output: { kind: 'softmax' },
-  });
-  const layout = planLayout(native.tensorTable(nativeSpec(spec)));
-  return { spec, vocabulary, layout, params: allocateFloats(layout.length) };
-}
 
 /** What may help depends on what was asked for: where nothing was clipped, there is no clip to lower. */
 function adviseOnDivergence(error: unknown, clip: number): unknown {
@@ -117,12 +95,31 @@ export class LanguageModel {
    * The corpus is cut into N streams; hidden state is carried from window to window and starts empty with each epoch;
    * the backward pass stops at the window's edge. Same seed, options and CPU type: same bits, for any number of workers.
    *
-   * @throws (when called) ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY; (while it runs) ERR_TIMERNN_CORPUS,
-   * ERR_TIMERNN_BUSY where the model is in training already, ERR_TIMERNN_DIVERGED, ERR_TIMERNN_WORKER, or the signal's reason
+   * Inside the loop the model has the parameters of the report. When the run ends by itself, and no sooner, it has what
+   * the run was for: with `heldOut` the parameters that were best on it (unless `keepBest` is false), with `asgd` the
+   * average. With `run` everything is recorded in a directory, and a run that was stopped, left or killed goes on from
+   * there to the same bits.
+   *
+   * @throws (when called) ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, ERR_TIMERNN_CORPUS for a `heldOut` too short to be
+   * measured; (while it runs) ERR_TIMERNN_CORPUS, ERR_TIMERNN_BUSY where the model is in training already or another
+   * process has the directory of `run`, ERR_TIMERNN_FILE and ERR_TIMERNN_FORMAT where files of `run` cannot be written or
+   * read, ERR_TIMERNN_DIVERGED, ERR_TIMERNN_WORKER, or the signal's reason
+   * @example
+   * ```ts
+   * import { Corpus, LanguageModel } from 'timernn';
+   * const corpus = Corpus.fromText('the cat sat on the mat\n'.repeat(200), { unit: 'char' });
+   * const { train, heldOut } = corpus.split({ heldOut: 0.1 });
+   * const model = new LanguageModel({ vocabulary: corpus.vocabulary, embedding: 16, layers: [{ cell: 'lstm', size: 32 }] });
+   * const options = { streams: 4, window: 16, epochs: 3, optimizer: 'adam', heldOut } as const;
+   * for await (const { epochEnd, heldOutPerplexity } of model.train(train, options)) {
+   *   if (epochEnd) console.log(heldOutPerplexity);
+   * }
+   * ```
    */
   train(corpus: Corpus, options: TrainOptions = {}): AsyncGenerator<TrainProgress, void, undefined> {
     this.#checkCorpus(corpus);
     const resolved = resolveTrainOptions(options, corpus.length);
+    if (resolved.heldOut !== undefined) this.#checkCorpus(resolved.heldOut.corpus, 'heldOut');
     return this.#train(corpus, resolved);
   }
 
@@ -147,15 +144,23 @@ export class LanguageModel {
    * exp of the mean negative log-likelihood in nats over tokens 1 … L−1 of the corpus, state carried, each counted once.
    *
    * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, ERR_TIMERNN_CORPUS for fewer than 2 tokens,
-   * ERR_TIMERNN_NOT_FINITE where the weights are so large that the loss overflows, or the signal's reason
+   * ERR_TIMERNN_NOT_FINITE where the weights are so large that the loss overflows, ERR_TIMERNN_DIVERGED where `dynamic`
+   * takes steps that are too long, or the signal's reason
    */
   async perplexity(corpus: Corpus, options: PerplexityOptions = {}): Promise<number> {
-    checkNames(options, ['streams', 'signal'], 'perplexity');
+    checkNames(options, ['streams', 'dynamic', 'signal'], 'perplexity');
+    const { dynamic } = options;
     const streams = expectInteger('streams', options.streams ?? 1);
+    if (dynamic !== undefined && streams !== 1) {
+      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected streams to be 1 with dynamic, got ${streams}`);
+    }
     const signal = checkSignal(options.signal);
     this.#checkCorpus(corpus);
     return this.#call(async (target) => {
-      const loss = await corpusLoss(target, corpus, streams, signal);
+      const loss =
+        dynamic === undefined
+          ? await corpusLoss(target, corpus, streams, signal)
+          : await dynamicLoss(target, corpus, dynamic, signal);
       return Math.exp(loss / (corpus.length - 1));
     });
   }
@@ -222,7 +227,7 @@ export class LanguageModel {
 
   get #target(): TrainingTarget {
     const { spec, layout, params } = this.#parts;
-    return { spec: nativeSpec(spec), layout, params, lock: this.#lock };
+    return { spec: nativeSpec(spec), layout, params, lock: this.#lock, parts: this.#parts };
   }
 
   // The first use fills the parameters, off this thread: orthogonal matrices take a while for large layers.
@@ -241,17 +246,17 @@ export class LanguageModel {
     }
   }
 
-  #checkCorpus(corpus: Corpus): void {
+  #checkCorpus(corpus: Corpus, name = 'corpus'): void {
     const { vocabulary } = this.#parts;
     if (!(corpus instanceof Corpus)) {
       const isSplit = (corpus as { train?: unknown } | null | undefined)?.train instanceof Corpus;
       const hint = isSplit ? '; pass .train or .heldOut of what split gave' : awaitHint(corpus);
-      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected corpus to be a Corpus, got ${describe(corpus)}${hint}`);
+      throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be a Corpus, got ${describe(corpus)}${hint}`);
     }
     if (corpus.vocabulary !== vocabulary && corpus.vocabulary.hash !== vocabulary.hash) {
       throw new TimeRNNError(
         'ERR_TIMERNN_VOCABULARY',
-        `Expected a corpus with the model's vocabulary (${vocabulary.size} tokens, hash ${vocabulary.hash.slice(0, 12)}), got one ` +
+        `Expected ${name === 'corpus' ? 'a corpus' : name} with the model's vocabulary (${vocabulary.size} tokens, hash ${vocabulary.hash.slice(0, 12)}), got one ` +
           `with ${corpus.vocabulary.size} tokens, hash ${corpus.vocabulary.hash.slice(0, 12)}: pass { vocabulary: model.vocabulary } to Corpus`,
       );
     }

@@ -11,28 +11,57 @@ import type { LayerOptions, ModelSpec } from './types.js';
 const LARGEST_SIZE = 2 ** 24;
 const MOST_LAYERS = 64;
 const size = z.int().min(1).max(LARGEST_SIZE);
+/** Of 1, everything would be dropped, and what is left be scaled by infinity. */
+const share = z.number().min(0).lt(1).optional();
+const noise = { dropout: share, weightDrop: share };
 
 const layer = z.discriminatedUnion('cell', [
-  z.strictObject({ cell: z.literal('rnn'), size, activation: z.enum(['tanh', 'relu']).optional() }),
-  z.strictObject({ cell: z.literal('lstm'), size }),
-  z.strictObject({ cell: z.literal('gru'), size, resetAfter: z.boolean().optional() }),
+  z.strictObject({ cell: z.literal('rnn'), size, activation: z.enum(['tanh', 'relu']).optional(), ...noise }),
+  z.strictObject({ cell: z.literal('lstm'), size, ...noise }),
+  z.strictObject({ cell: z.literal('gru'), size, resetAfter: z.boolean().optional(), ...noise }),
 ]);
 
 const schema = z.strictObject({
-  input: z.strictObject({ kind: z.literal('tokens'), vocabulary: size, embedding: size }),
+  input: z.strictObject({
+    kind: z.literal('tokens'),
+    vocabulary: size,
+    embedding: size,
+    dropout: share,
+    wordDropout: share,
+  }),
   layers: z.array(layer).min(1).max(MOST_LAYERS),
-  output: z.strictObject({ kind: z.literal('softmax') }),
+  output: z.strictObject({ kind: z.literal('softmax'), tied: z.literal(true).optional() }),
+  dropoutKind: z.literal('locked').optional(),
 });
+const SHARES: readonly unknown[] = ['dropout', 'wordDropout', 'weightDrop'];
 
 /** Cells of the public spec. */
 export const CELLS = ['rnn', 'lstm', 'gru'] as const satisfies readonly LayerOptions['cell'][];
 
 /** Defaults are left out, so that one architecture has one spec. */
-function canonical(options: z.infer<typeof layer>): LayerOptions {
-  const { cell, size } = options;
-  if (cell === 'rnn' && options.activation === 'relu') return { cell, size, activation: 'relu' };
-  if (cell === 'gru' && options.resetAfter === false) return { cell, size, resetAfter: false };
-  return { cell, size };
+function canonicalLayer(options: z.infer<typeof layer>): LayerOptions {
+  const { cell, size, dropout, weightDrop } = options;
+  const noise = { ...(dropout && { dropout }), ...(weightDrop && { weightDrop }) };
+  if (cell === 'rnn' && options.activation === 'relu') return { cell, size, activation: 'relu', ...noise };
+  if (cell === 'gru' && options.resetAfter === false) return { cell, size, resetAfter: false, ...noise };
+  return { cell, size, ...noise };
+}
+
+function canonical({ input, layers, output, dropoutKind }: z.infer<typeof schema>): ModelSpec {
+  const { kind, vocabulary, embedding, dropout, wordDropout } = input;
+  return {
+    input: { kind, vocabulary, embedding, ...(dropout && { dropout }), ...(wordDropout && { wordDropout }) },
+    layers: layers.map(canonicalLayer),
+    output: { kind: output.kind, ...(output.tied && { tied: output.tied }) },
+    ...(dropoutKind && { dropoutKind }),
+  };
+}
+
+/** The same architecture without anything that only training has: what a text is measured with. */
+export function withoutNoise({ input, layers, output }: ModelSpec): ModelSpec {
+  const quiet = layers.map(({ dropout: _, weightDrop: __, ...rest }) => rest as LayerOptions);
+  const { kind, vocabulary, embedding } = input;
+  return { input: { kind, vocabulary, embedding }, layers: quiet, output };
 }
 
 /** The cell's name in the native registry, which has an entry for each variant: `rnn`, `rnn-relu`, `lstm`, … */
@@ -43,10 +72,11 @@ export function nativeCell(options: LayerOptions): string {
 }
 
 /** The spec as the addon takes it. */
-export function nativeSpec({ input, layers }: ModelSpec): NativeSpec {
+export function nativeSpec({ input, layers, output }: ModelSpec): NativeSpec {
   return {
     input: { vocabulary: input.vocabulary, embedding: input.embedding },
     layers: layers.map((options) => ({ cell: nativeCell(options), size: options.size })),
+    ...(output.tied && { tied: true }),
   };
 }
 
@@ -60,6 +90,7 @@ function placeOf(path: readonly PropertyKey[]): string {
 function expectation(issue: z.core.$ZodIssue): string {
   const key = issue.path.at(-1);
   if (key === 'cell') return `one of ${CELLS.join(', ')}`;
+  if (SHARES.includes(key)) return 'a number of at least 0 and below 1';
   if (issue.code === 'invalid_value') return issue.values.map((value) => describe(value)).join(' or ');
   if (key === 'layers') return `an array of 1 to ${MOST_LAYERS} layers`;
   if (key === 'size' || key === 'vocabulary' || key === 'embedding') {
@@ -86,5 +117,5 @@ function refusal(issue: z.core.$ZodIssue, value: unknown): string {
 export function parseSpec(value: unknown): ModelSpec {
   const result = schema.safeParse(value);
   if (!result.success) throw new TimeRNNError('ERR_TIMERNN_SPEC', refusal(result.error.issues[0]!, value));
-  return { ...result.data, layers: result.data.layers.map(canonical) };
+  return canonical(result.data);
 }

@@ -1,9 +1,26 @@
-/** Checks and defaults of the training options. Refuses to do: anything with a corpus. */
+/** Checks and defaults of the training options. Refuses to do: anything with the corpus that is trained on. */
 import { availableParallelism } from 'node:os';
+import { Corpus } from '../data/corpus.js';
 import { defaultStreams } from '../data/streams.js';
-import { describe, expectInteger, TimeRNNError } from '../errors.js';
-import type { TrainOptions } from '../models/types.js';
-import { checkNames, checkSignal } from '../options.js';
+import { expectInteger } from '../errors.js';
+import { expectStreams } from '../models/evaluate.js';
+import { checkSeed } from '../models/generate.js';
+import type { TrainOptions, TrainProgress } from '../models/types.js';
+import { awaitHint, checkNames, checkSignal, expectBoolean } from '../options.js';
+import { expectRate, LARGEST_FLOAT, optionError } from './checks.js';
+import { optimizerDefaults, type ResolvedOptimizer, resolveOptimizer } from './optimizer-options.js';
+import { type ResolvedRun, resolveRun } from './run-options.js';
+import { type ResolvedSchedule, resolveSchedule } from './schedule-options.js';
+import { SHORTEST_DRAWN } from './windows.js';
+
+/** The text that is measured after each epoch. */
+export interface ResolvedHeldOut {
+  corpus: Corpus;
+  streams: number;
+  keepBest: boolean;
+  /** Infinite where nobody asked for an end. */
+  patience: number;
+}
 
 /** Training options with every default filled in. */
 export interface ResolvedOptions {
@@ -12,8 +29,23 @@ export interface ResolvedOptions {
   epochs: number;
   workers: number;
   shards: number | undefined;
+  /** Base of the schedule in an epoch. Checked anew in each one. */
   learningRate: (epoch: number) => number;
+  /** Whether that is the caller's function. */
+  learningRateIsFunction: boolean;
+  schedule: ResolvedSchedule;
+  warmup: number;
+  /** With its weight decay. */
+  optimizer: ResolvedOptimizer;
   clip: number;
+  clipValue: number;
+  activationPenalty: number;
+  temporalPenalty: number;
+  randomWindows: boolean;
+  seed: bigint;
+  heldOut: ResolvedHeldOut | undefined;
+  onProgress: ((progress: TrainProgress) => void) | undefined;
+  run: ResolvedRun | undefined;
   reportEvery: number | undefined;
   signal: AbortSignal | undefined;
 }
@@ -25,43 +57,122 @@ const NAMES: readonly string[] = [
   'workers',
   'shards',
   'learningRate',
+  'schedule',
+  'warmup',
+  'optimizer',
+  'weightDecay',
   'clip',
+  'clipValue',
+  'activationPenalty',
+  'temporalPenalty',
+  'randomWindows',
+  'seed',
+  'heldOut',
+  'heldOutStreams',
+  'keepBest',
+  'patience',
+  'onProgress',
+  'run',
   'reportEvery',
   'signal',
 ] satisfies (keyof TrainOptions)[];
 
-/** Kernels compute in float32: a step size above its range would be infinite there, and turn parameters into NaN. */
-const LARGEST_FLOAT = 2 ** 128 - 2 ** 104;
-
-function rate(value: unknown, where: string, max = Number.MAX_VALUE): number {
-  if (typeof value !== 'number' || !(value >= 0 && value <= max)) {
-    const limit = max === Number.MAX_VALUE ? '' : ` and at most ${max.toPrecision(2)}`;
-    throw new TimeRNNError(
-      'ERR_TIMERNN_OPTION',
-      `Expected ${where} to be a finite number of at least 0${limit}, got ${describe(value)}`,
-    );
+function resolveWindow(options: TrainOptions): { window: number; randomWindows: boolean } {
+  const window = expectInteger('window', options.window ?? 64, 1, 2 ** 20);
+  const randomWindows = expectBoolean('randomWindows', options.randomWindows ?? false);
+  if (randomWindows && window < SHORTEST_DRAWN) {
+    throw optionError('window', `at least ${SHORTEST_DRAWN} with randomWindows`, window);
   }
-  return value;
+  return { window, randomWindows };
+}
+
+function resolveHeldOut({ heldOut, heldOutStreams, keepBest, patience }: TrainOptions): ResolvedHeldOut | undefined {
+  const keep = keepBest === undefined ? undefined : expectBoolean('keepBest', keepBest);
+  const enough = patience === undefined ? Number.POSITIVE_INFINITY : expectInteger('patience', patience);
+  const streams = expectInteger('heldOutStreams', heldOutStreams ?? 1);
+  if (heldOut === undefined) {
+    if (keep) throw optionError('keepBest', 'left out or false where there is no heldOut', keep);
+    if (patience !== undefined) throw optionError('patience', 'left out where there is no heldOut', patience);
+    if (heldOutStreams !== undefined) {
+      throw optionError('heldOutStreams', 'left out where there is no heldOut', heldOutStreams);
+    }
+    return undefined;
+  }
+  if (!(heldOut instanceof Corpus)) throw optionError('heldOut', 'a Corpus', heldOut, awaitHint(heldOut));
+  expectStreams(heldOut, streams, 'heldOutStreams');
+  return { corpus: heldOut, streams, keepBest: keep ?? true, patience: enough };
+}
+
+type RateOptions = Pick<ResolvedOptions, 'learningRate' | 'learningRateIsFunction' | 'schedule' | 'warmup'>;
+
+function resolveRates(options: TrainOptions, defaultRate: number, hasHeldOut: boolean): RateOptions {
+  const { learningRate = defaultRate } = options;
+  const isFunction = typeof learningRate === 'function';
+  const schedule = resolveSchedule(options.schedule);
+  if (!isFunction) expectRate('learningRate', learningRate, LARGEST_FLOAT);
+  if (isFunction && options.schedule !== undefined) {
+    throw optionError('schedule', 'left out where learningRate is a function', schedule.kind);
+  }
+  if (schedule.kind === 'plateau' && !hasHeldOut) {
+    throw optionError('schedule.kind', 'another than "plateau" where there is no heldOut', schedule.kind);
+  }
+  if (schedule.kind === 'cosine' && !isFunction && schedule.minimum > learningRate) {
+    throw optionError('schedule.minimum', `at most the learningRate of ${learningRate}`, schedule.minimum);
+  }
+  const base = isFunction ? learningRate : () => learningRate;
+  return {
+    learningRate: (epoch) => expectRate(`learningRate(${epoch})`, base(epoch), LARGEST_FLOAT),
+    learningRateIsFunction: isFunction,
+    schedule,
+    warmup: expectInteger('warmup', options.warmup ?? 0, 0),
+  };
+}
+
+/** The average is what counts of averaged SGD; steps back to an older one would be averaged with what they undo. */
+function checkRestore(schedule: ResolvedSchedule, optimizer: ResolvedOptimizer): void {
+  if (schedule.kind === 'plateau' && schedule.restore && optimizer.averageFrom !== undefined) {
+    throw optionError('schedule.restore', 'false with the optimizer asgd', schedule.restore);
+  }
+}
+
+function resolveOnProgress(value: unknown): ResolvedOptions['onProgress'] {
+  if (value === undefined || typeof value === 'function') return value as ResolvedOptions['onProgress'];
+  throw optionError('onProgress', 'a function', value);
 }
 
 /**
  * @param length - tokens of the corpus, for the default of `streams`
- * @throws ERR_TIMERNN_OPTION naming the option, what was expected and what came
+ * @throws ERR_TIMERNN_OPTION naming the option, what was expected and what came; ERR_TIMERNN_CORPUS where `heldOut` is
+ * too short to be measured
  */
 export function resolveTrainOptions(options: TrainOptions, length: number): ResolvedOptions {
   checkNames(options, NAMES, 'train');
-  const { learningRate = 1, clip = 0.5, shards, reportEvery } = options;
-  if (typeof learningRate !== 'function') rate(learningRate, 'learningRate', LARGEST_FLOAT);
-  const schedule = typeof learningRate === 'function' ? learningRate : () => learningRate;
-  const window = expectInteger('window', options.window ?? 64, 1, 2 ** 20);
+  const { clip = 0.5, shards, reportEvery } = options;
+  const { window, randomWindows } = resolveWindow(options);
+  const heldOut = resolveHeldOut(options);
+  const { native, averageFrom } = resolveOptimizer(options.optimizer ?? 'sgd', heldOut !== undefined);
+  const defaults = optimizerDefaults(native.name);
+  const weightDecay = expectRate('weightDecay', options.weightDecay ?? defaults.weightDecay, LARGEST_FLOAT);
+  const optimizer = { native: { ...native, ...(weightDecay > 0 && { weightDecay }) }, averageFrom };
+  const rates = resolveRates(options, defaults.learningRate, heldOut !== undefined);
+  checkRestore(rates.schedule, optimizer);
   return {
     streams: expectInteger('streams', options.streams ?? defaultStreams(length, window)),
     window,
     epochs: expectInteger('epochs', options.epochs ?? 1),
     workers: expectInteger('workers', options.workers ?? availableParallelism(), 1, 256),
     shards: shards === undefined ? undefined : expectInteger('shards', shards),
-    learningRate: (epoch) => rate(schedule(epoch), `learningRate(${epoch})`, LARGEST_FLOAT),
-    clip: rate(clip, 'clip'),
+    ...rates,
+    optimizer,
+    clip: expectRate('clip', clip),
+    clipValue: expectRate('clipValue', options.clipValue ?? 0),
+    activationPenalty: expectRate('activationPenalty', options.activationPenalty ?? 0, LARGEST_FLOAT),
+    temporalPenalty: expectRate('temporalPenalty', options.temporalPenalty ?? 0, LARGEST_FLOAT),
+    randomWindows,
+    seed: checkSeed(options.seed ?? 1),
+    heldOut,
+    onProgress: resolveOnProgress(options.onProgress),
+    run: resolveRun(options.run),
     reportEvery: reportEvery === undefined ? undefined : expectInteger('reportEvery', reportEvery),
     signal: checkSignal(options.signal),
   };

@@ -1,109 +1,38 @@
 /**
  * The trainer: cuts epochs into rounds, hands them to the pool, and reports between them.
- * Refuses to do: mathematics, and choosing anything that changes the result by the number of workers.
+ * Refuses to do: what happens at the end of an epoch (see `training.ts`), and files (see `run-directory.ts`).
  */
 import type { Corpus } from '../data/corpus.js';
-import { planShards, planStreams } from '../data/streams.js';
-import { allocateFloats, expectRoom } from '../memory/arena.js';
-import type { Layout } from '../memory/layout.js';
-import type { ReadWriteLock } from '../models/lock.js';
 import type { TrainProgress } from '../models/types.js';
-import { native } from '../native.js';
-import type { NativeRun, NativeSpec, RoundResult } from '../native-types.js';
 import { RoundPool } from '../pool/round-pool.js';
 import { onAbort } from './on-abort.js';
 import type { ResolvedOptions } from './options.js';
+import { planRun } from './plan-run.js';
+import type { RunRecord } from './record.js';
+import { RoundLength } from './round-length.js';
+import { initialState } from './state.js';
+import type { TrainingTarget } from './target.js';
+import { Training } from './training.js';
 
-/** How long a round lasts where `reportEvery` is not given. */
-const ROUND_SECONDS = 0.25;
-
-/** What a run trains. */
-export interface TrainingTarget {
-  spec: NativeSpec;
-  layout: Layout;
-  params: Float32Array<SharedArrayBuffer>;
-  lock: ReadWriteLock;
-}
-
-function sharedWords<T>(make: new (buffer: SharedArrayBuffer) => T, bytes: number): T {
-  return new make(new SharedArrayBuffer(bytes));
-}
-
-/** Lays out the shared memory of a run; everything that a worker touches is in here. */
-export function planRun(
-  target: TrainingTarget,
-  corpus: Corpus,
-  options: ResolvedOptions,
-): NativeRun & { windows: number } {
-  const { spec, layout, params } = target;
-  const plan = planStreams(corpus.length, options.streams, options.window);
-  const shardRows = planShards(options.streams, options.shards);
-  // All of them together: each alone may fit where a thousand do not.
-  expectRoom(shardRows.length * layout.length + native.stateSize(spec, options.streams), 'gradients of all shards');
-  const starts = sharedWords(Uint32Array, plan.starts.byteLength);
-  starts.set(plan.starts);
-  const packed = native.packedFloats(spec);
-  return {
-    ...(packed > 0 && { packed: allocateFloats(packed) }),
-    spec,
-    params,
-    offsets: layout.offsets,
-    grads: shardRows.map(() => allocateFloats(layout.length)),
-    states: shardRows.map((rows) => allocateFloats(native.stateSize(spec, rows))),
-    touched: shardRows.map((rows) =>
-      sharedWords(Uint32Array, native.touchedWords(spec, rows, options.window) * Uint32Array.BYTES_PER_ELEMENT),
-    ),
-    shardRows,
-    tokens: corpus.tokens,
-    streamStarts: starts,
-    streamSteps: plan.steps,
-    window: options.window,
-    control: sharedWords(Int32Array, native.controlInts() * Int32Array.BYTES_PER_ELEMENT),
-    scratch: sharedWords(
-      Float64Array,
-      native.scratchDoubles(layout.length, shardRows.length) * Float64Array.BYTES_PER_ELEMENT,
-    ),
-    windows: plan.windows,
-  };
-}
-
-async function timed(body: () => Promise<RoundResult>): Promise<{ result: RoundResult; seconds: number }> {
-  const started = performance.now();
-  const result = await body();
-  return { result, seconds: Math.max(performance.now() - started, 1e-3) / 1000 };
-}
-
-/** Sums over an epoch and over the run, and the next round's length. */
-class Account {
-  tokens = 0;
-  epochLoss = 0;
-  epochTokens = 0;
-  #roundWindows: number;
-  readonly #fixed: boolean;
-
-  constructor(reportEvery: number | undefined) {
-    this.#fixed = reportEvery !== undefined;
-    this.#roundWindows = reportEvery ?? 1;
+/** Everything that happens up to the next report. */
+async function nextReport(
+  training: Training,
+  pool: RoundPool,
+  length: RoundLength,
+  record: RunRecord | undefined,
+): Promise<TrainProgress> {
+  if (!training.epochOver) {
+    const most = Math.min(length.windows, record?.windowsLeft() ?? Number.POSITIVE_INFINITY);
+    const { windows, seconds } = await training.round(pool, most);
+    length.add(windows, seconds);
   }
-
-  get roundWindows(): number {
-    return this.#roundWindows;
+  if (!training.epochOver) {
+    await record?.round();
+    return training.report();
   }
-
-  startEpoch(): void {
-    this.epochLoss = 0;
-    this.epochTokens = 0;
-  }
-
-  add(result: RoundResult, seconds: number): void {
-    this.tokens += result.tokens;
-    this.epochLoss += result.lossSum;
-    this.epochTokens += result.tokens;
-    if (this.#fixed) return;
-    // Grows at most fourfold at once: the first rounds may be slow for reasons that pass.
-    const fit = Math.round((result.windows * ROUND_SECONDS) / seconds);
-    this.#roundWindows = Math.max(1, Math.min(fit, this.#roundWindows * 4));
-  }
+  const { report, metrics, best } = await training.endEpoch();
+  await record?.epoch(metrics, best);
+  return report;
 }
 
 /**
@@ -117,48 +46,35 @@ export async function* runTraining(
   corpus: Corpus,
   options: ResolvedOptions,
 ): AsyncGenerator<TrainProgress, void, undefined> {
-  const { signal } = options;
+  const { signal, onProgress } = options;
   signal?.throwIfAborted();
-  const { windows, ...run } = planRun(target, corpus, options);
+  const plan = planRun(target, corpus, options);
+  const state = initialState();
+  const { averageFrom } = options.optimizer;
+  if (averageFrom !== undefined && 'step' in averageFrom) state.averageFrom = averageFrom.step;
+  const training = new Training(target, options, plan, state);
+  const record: RunRecord | undefined = undefined as RunRecord | undefined;
   // A worker without a shard would hold a workspace and compute nothing.
-  const pool = new RoundPool({ run, workers: Math.min(options.workers, run.shardRows.length) });
+  const pool = new RoundPool({ run: plan.run, workers: Math.min(options.workers, plan.run.shardRows.length) });
   const forget = onAbort(signal, () => pool.cancel());
-  const account = new Account(options.reportEvery);
+  const length = new RoundLength(options.reportEvery);
   try {
     await pool.prepare();
-    for (let epoch = 0; epoch < options.epochs; epoch++) {
-      account.startEpoch();
-      for (const state of run.states) state.fill(0);
-      const learningRate = options.learningRate(epoch);
-      for (let from = 0; from < windows; ) {
+    while (!training.over) {
+      training.startEpoch();
+      for (let ended = false; !ended; ) {
         signal?.throwIfAborted();
-        const to = Math.min(windows, from + account.roundWindows);
-        // Timed inside the lock: waiting for a save or an evaluation is not the speed of training.
-        const { result, seconds } = await target.lock.write(() =>
-          timed(() => pool.round({ from, to, learningRate, clip: options.clip })),
-        );
-        from += result.windows;
-        account.add(result, seconds);
         // What a cancelled round finished is reported too, before the next turn of the loop throws.
-        const loss = result.lossSum / result.tokens;
-        yield {
-          epoch,
-          epochs: options.epochs,
-          window: from,
-          windows,
-          epochEnd: from === windows,
-          tokens: account.tokens,
-          loss,
-          perplexity: Math.exp(loss),
-          epochLoss: account.epochLoss / account.epochTokens,
-          tokensPerSecond: result.tokens / seconds,
-          gradientNorm: result.gradientNorm,
-          learningRate,
-        };
+        const report = await nextReport(training, pool, length, record);
+        ended = report.epochEnd;
+        onProgress?.(report);
+        yield report;
       }
     }
+    await training.finish();
   } finally {
     forget();
     await pool.close();
+    await record?.close(training.sound);
   }
 }

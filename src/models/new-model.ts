@@ -1,0 +1,62 @@
+/** The parts of a model that nobody has trained yet, from its options. Refuses to do: drawing its weights. */
+import { Vocabulary } from '../data/vocabulary.js';
+import { describe, expectInteger, TimeRNNError } from '../errors.js';
+import { allocateFloats } from '../memory/arena.js';
+import { planLayout } from '../memory/layout.js';
+import { native } from '../native.js';
+import { checkNames, expectBoolean, expectShare } from '../options.js';
+import type { ModelParts } from './model-file.js';
+import { nativeSpec, parseSpec } from './spec.js';
+import type { LanguageModelOptions } from './types.js';
+
+const MODEL_NAMES: readonly string[] = [
+  'vocabulary',
+  'embedding',
+  'layers',
+  'tied',
+  'inputDropout',
+  'wordDropout',
+  'dropoutKind',
+  'seed',
+] satisfies (keyof LanguageModelOptions)[];
+
+function dropoutKindOf(value: unknown): 'element' | 'locked' {
+  if (value === undefined || value === 'element') return 'element';
+  if (value === 'locked') return value;
+  throw new TimeRNNError(
+    'ERR_TIMERNN_OPTION',
+    `Expected dropoutKind to be "element" or "locked", got ${describe(value)}`,
+  );
+}
+
+/** @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_SPEC */
+export function newParts(options: LanguageModelOptions): ModelParts {
+  checkNames(options, MODEL_NAMES, 'LanguageModel');
+  const { vocabulary } = options;
+  if (!(vocabulary instanceof Vocabulary)) {
+    const hint = vocabulary === undefined ? '; if it is of a corpus from Corpus.fromFile, did you forget await?' : '';
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected vocabulary to be a Vocabulary, got ${describe(vocabulary)}${hint}`,
+    );
+  }
+  const embedding = expectInteger('embedding', options.embedding);
+  if (!Array.isArray(options.layers)) {
+    throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected layers to be an array, got ${describe(options.layers)}`);
+  }
+  const dropoutKind = dropoutKindOf(options.dropoutKind);
+  const spec = parseSpec({
+    input: {
+      kind: 'tokens',
+      vocabulary: vocabulary.size,
+      embedding,
+      dropout: expectShare('inputDropout', options.inputDropout ?? 0),
+      wordDropout: expectShare('wordDropout', options.wordDropout ?? 0),
+    },
+    layers: options.layers,
+    output: { kind: 'softmax', ...(expectBoolean('tied', options.tied ?? false) && { tied: true }) },
+    ...(dropoutKind === 'locked' && { dropoutKind }),
+  });
+  const layout = planLayout(native.tensorTable(nativeSpec(spec)));
+  return { spec, vocabulary, layout, params: allocateFloats(layout.length) };
+}
