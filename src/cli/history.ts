@@ -19,6 +19,12 @@ export class History {
   #recentSeconds = 0;
   #tokensAtEpoch = 0;
   #secondsAtEpoch = 0;
+  #resumed: boolean;
+
+  /** @param resumed - the run goes on: its first report counts tokens that this process has not seen */
+  constructor(resumed = false) {
+    this.#resumed = resumed;
+  }
 
   /** The latest report. */
   get last(): TrainProgress | undefined {
@@ -26,7 +32,9 @@ export class History {
   }
 
   add(progress: TrainProgress): void {
-    const fresh = progress.tokens - (this.#last?.tokens ?? 0);
+    // How much of the first report of a resumed run is new cannot be told: it only sets where counting starts.
+    if (this.#resumed && this.#last === undefined) this.#tokensAtEpoch = progress.tokens;
+    const fresh = progress.tokens - (this.#last?.tokens ?? this.#tokensAtEpoch);
     const took = progress.tokensPerSecond > 0 ? fresh / progress.tokensPerSecond : 0;
     const keep = Math.exp(-took / MEMORY_SECONDS);
     this.#recentTokens = this.#recentTokens * keep + fresh;
@@ -43,7 +51,7 @@ export class History {
     if (this.#last === undefined || this.seconds < 1) return undefined;
     const share = shareDone(this.#last);
     const tokensLeft = (this.#last.tokens * (1 - share)) / share;
-    return share > 0 ? (tokensLeft * this.#recentSeconds) / this.#recentTokens : undefined;
+    return share > 0 && this.#recentTokens > 0 ? (tokensLeft * this.#recentSeconds) / this.#recentTokens : undefined;
   }
 
   /** Closes the epoch of the latest report. */

@@ -56,7 +56,7 @@ export function numberOption(flags: string, description: string, range: Range & 
 }
 
 /** `--held-out <share>`: 0 or more, below 1. */
-export function shareOption(flags: string, description: string, fallback: number): Option {
+export function shareOption(flags: string, description: string, fallback?: number): Option {
   return option(flags, description, fallback, (text) => {
     const value = Number(text);
     if (text.trim() === '' || !(value >= 0 && value < 1)) fail(flags, 'a number of at least 0 and below 1', text);

@@ -1,16 +1,8 @@
 /** The program: its commands, and how its failures are told. */
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import { packageRoot } from '../package-root.js';
 import { describeFailure, wantsStack } from './failures.js';
 import { commands } from './registry.js';
-
-function version(): string {
-  const root = packageRoot(dirname(fileURLToPath(import.meta.url)));
-  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
-}
+import { version } from './version.js';
 
 /** A fresh program; parsing it throws instead of leaving the process. */
 export function createProgram(): Command {

@@ -5,7 +5,8 @@ import { doctor } from './commands/doctor.js';
 import { evaluate } from './commands/evaluate.js';
 import { generate } from './commands/generate.js';
 import { inspect } from './commands/inspect.js';
+import { recipes } from './commands/recipes.js';
 import { score } from './commands/score.js';
 import { train } from './commands/train.js';
 
-export const commands: readonly Register[] = [train, evaluate, generate, score, inspect, doctor, build];
+export const commands: readonly Register[] = [train, recipes, evaluate, generate, score, inspect, doctor, build];

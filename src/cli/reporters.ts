@@ -2,7 +2,7 @@
  * The faces of a training run: a line that rewrites itself, plain lines for log files, JSON lines for programs.
  * Refuses to do: training, files.
  */
-import type { LayerOptions, TrainProgress } from '../models/types.js';
+import type { TrainProgress } from '../models/types.js';
 import type { ReportEpoch } from '../report/types.js';
 import {
   bits,
@@ -19,26 +19,17 @@ import {
 import type { Interrupted } from './interrupt.js';
 import { jsonLine, type Sink, type TerminalAbilities } from './output.js';
 import { liveLine, logLine } from './progress-line.js';
+import type { ResultFigure, RunFacts } from './run-facts.js';
 
-/** What is known before the first window. */
-export interface RunFacts {
-  unit: string;
-  vocabulary: number;
-  parameters: number;
-  trainTokens: number;
-  heldOutTokens: number;
-  layers: readonly LayerOptions[];
-  embedding: number;
-  streams: number;
-  window: number;
-  epochs: number;
-  workers: number;
-  /** Where the model goes. */
-  out: string;
-  /** Whether a file is there already, which the model will replace. */
-  replaces: boolean;
-  prompt?: string;
-}
+/** What a run leaves behind. */
+export type SavedThing = 'model' | 'report' | 'results' | 'curve';
+
+const SAVED: Record<SavedThing, string> = {
+  model: 'Model saved',
+  report: 'Report',
+  results: 'Results',
+  curve: 'Curve',
+};
 
 /** Listens to a run. Each method is optional in effect: an empty one is fine. */
 export interface Reporter {
@@ -47,7 +38,9 @@ export interface Reporter {
   /** The run does something that is no training and takes a while. */
   busy(what: string): void;
   epoch(epoch: ReportEpoch, epochs: number): void;
-  saved(what: 'model' | 'report', path: string): void;
+  saved(what: SavedThing, path: string): void;
+  /** The figures of a recipe's finished run. */
+  results(figures: readonly ResultFigure[], remark: string): void;
   interrupted(reason: Interrupted, goOn: string | undefined): void;
   done(seconds: number): void;
 }
@@ -111,12 +104,21 @@ export class TextReporter implements Reporter {
     const layers = facts.layers.map((layer) => `${cellName(layer)} ${layer.size}`).join(' → ');
     const held = facts.heldOutTokens > 0 ? `, ${count(facts.heldOutTokens)} held out` : '';
     const fact = (name: string, value: string) => this.line(`${paint('dim', name.padEnd(9))} ${value}`);
+    if (facts.recipe !== undefined) {
+      fact('recipe', `${facts.recipe.name}: ${facts.recipe.title}`);
+      fact('published', facts.recipe.published);
+      fact('target', facts.recipe.target);
+    }
     fact('corpus', `${count(facts.trainTokens)} ${noun}${held}, vocabulary ${count(facts.vocabulary)}`);
-    fact('model', `embedding ${facts.embedding} → ${layers} → softmax, ${count(facts.parameters)} parameters`);
+    fact(
+      'model',
+      `embedding ${facts.embedding} → ${layers} → softmax${facts.tied ? ' (tied)' : ''}, ${count(facts.parameters)} parameters`,
+    );
     fact(
       'training',
       `${facts.epochs} epoch${facts.epochs === 1 ? '' : 's'}, ${facts.streams} streams × ${facts.window} steps, ${facts.workers} worker${facts.workers === 1 ? '' : 's'}`,
     );
+    if (facts.run !== undefined) fact('run', facts.run);
     fact('saves to', `${facts.out}${facts.replaces ? ' (replaces the file that is there)' : ''}`);
     this.line();
   }
@@ -164,8 +166,18 @@ export class TextReporter implements Reporter {
     this.#lastLine = this.#now();
   }
 
-  saved(what: 'model' | 'report', path: string): void {
-    this.line(`${what === 'model' ? 'Model saved' : 'Report'}: ${path}`);
+  saved(what: SavedThing, path: string): void {
+    this.line(`${SAVED[what]}: ${path}`);
+  }
+
+  results(figures: readonly ResultFigure[], remark: string): void {
+    const { paint } = this.#abilities();
+    const width = Math.max(...figures.map(({ name }) => name.length));
+    this.line();
+    for (const { name, perplexity: value } of figures) {
+      this.line(`${name.padEnd(width)}  perplexity ${paint('green', perplexity(value))}`);
+    }
+    if (remark !== '') this.line(remark);
   }
 
   interrupted(reason: Interrupted, goOn: string | undefined): void {
@@ -214,8 +226,12 @@ export class JsonReporter implements Reporter {
     this.#write({ event: 'epoch', ...rest, epochs, perplexity: Math.exp(epoch.loss), ...heldOut });
   }
 
-  saved(what: 'model' | 'report', path: string): void {
+  saved(what: SavedThing, path: string): void {
     this.#write({ event: 'saved', what, path });
+  }
+
+  results(figures: readonly ResultFigure[]): void {
+    this.#write({ event: 'results', figures });
   }
 
   interrupted(reason: Interrupted, goOn: string | undefined): void {
@@ -239,6 +255,7 @@ export function both(reporters: readonly Reporter[]): Reporter {
     busy: (what) => reporters.forEach((to) => void to.busy(what)),
     epoch: (epoch, epochs) => reporters.forEach((to) => void to.epoch(epoch, epochs)),
     saved: (what, path) => reporters.forEach((to) => void to.saved(what, path)),
+    results: (figures, remark) => reporters.forEach((to) => void to.results(figures, remark)),
     interrupted: (reason, goOn) => reporters.forEach((to) => void to.interrupted(reason, goOn)),
     done: (seconds) => reporters.forEach((to) => void to.done(seconds)),
   };

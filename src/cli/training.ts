@@ -4,6 +4,7 @@
  * Refuses to do: option parsing, building the model or the corpus.
  */
 import { stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { writeFileAtomic } from '../checkpoint/atomic-write.js';
 import type { Corpus } from '../data/corpus.js';
 import { planShards, planStreams } from '../data/streams.js';
@@ -17,7 +18,9 @@ import { cellName } from './format.js';
 import { History } from './history.js';
 import type { Interrupted, Interrupts } from './interrupt.js';
 import { machineTable } from './machine.js';
-import type { Reporter, RunFacts } from './reporters.js';
+import type { Reporter } from './reporters.js';
+import type { RecipeFacts, RunFacts } from './run-facts.js';
+import { allEpochs, type CurveRequest, writeCurve } from './run-record.js';
 
 /** Where the report goes and what it says beside the curves. */
 export interface ReportRequest {
@@ -43,6 +46,16 @@ export interface TrainingJob {
   interrupts: Interrupts;
   /** The command that goes on after an interruption, from what is done by then. */
   goOn?: (history: History) => string | undefined;
+  /** What the curve of a recorded run says; needs `options.run`. */
+  curve?: CurveRequest | undefined;
+  /** The recipe that the run follows. */
+  recipe?: RecipeFacts | undefined;
+  /**
+   * Whether `out` is written after each epoch and at an interruption too. A recorded run has its checkpoints and may
+   * leave `out` to the end, so that the file tells a finished run.
+   * @default true
+   */
+  savesOnTheWay?: boolean | undefined;
 }
 
 export interface TrainingOutcome {
@@ -71,13 +84,30 @@ async function generateSample(job: TrainingJob, signal: AbortSignal): Promise<st
   return text;
 }
 
+/** The folder of a recorded run. */
+export function runDirectory({ options }: Pick<TrainingJob, 'options'>): string | undefined {
+  const directory = options.run?.directory;
+  return directory instanceof URL ? fileURLToPath(directory) : directory;
+}
+
+async function drawCurve(job: TrainingJob, history: History): Promise<string | undefined> {
+  const directory = runDirectory(job);
+  if (directory === undefined || job.curve === undefined) return undefined;
+  const epochs = await allEpochs(directory, history.epochs);
+  // A run that was stopped in its first epoch has nothing to draw yet.
+  return epochs.length === 0 ? undefined : writeCurve(directory, job.curve, epochs, job.options.epochs);
+}
+
 async function endEpoch(job: TrainingJob, history: History): Promise<void> {
   const { model, heldOut, reporter, interrupts } = job;
   const { signal } = interrupts;
-  await model.save(job.out);
+  if (job.savesOnTheWay !== false) await model.save(job.out);
   const extra: { heldOutLoss?: number; sample?: string } = {};
   try {
-    if (heldOut !== undefined) {
+    // The trainer's own figure counts: with an averaging optimiser it is that of the average, which `model` is not yet.
+    const measured = history.last?.heldOutLoss;
+    if (measured !== undefined) extra.heldOutLoss = measured;
+    else if (heldOut !== undefined) {
       reporter.busy('held-out text…');
       const streams = evaluationStreams(heldOut.length);
       extra.heldOutLoss = Math.log(await model.perplexity(heldOut, { streams, signal }));
@@ -89,11 +119,13 @@ async function endEpoch(job: TrainingJob, history: History): Promise<void> {
   } finally {
     reporter.epoch(history.endEpoch(extra), job.options.epochs);
   }
+  await drawCurve(job, history);
 }
 
 /** Facts for the reporters and the report. */
 function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
   const { model, options } = job;
+  const run = runDirectory(job);
   return {
     unit: model.vocabulary.unit,
     vocabulary: model.vocabulary.size,
@@ -109,6 +141,9 @@ function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
     out: job.out,
     replaces,
     ...(job.sample?.prompt === undefined ? {} : { prompt: job.sample.prompt }),
+    ...(model.spec.output.tied === true ? { tied: true } : {}),
+    ...(run === undefined ? {} : { run }),
+    ...(job.recipe === undefined ? {} : { recipe: job.recipe }),
   };
 }
 
@@ -166,7 +201,7 @@ async function writeReport(job: TrainingJob, history: History, assets: ReportAss
  */
 export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   const { model, reporter, interrupts } = job;
-  const history = new History();
+  const history = new History(job.options.run?.resume === true);
   await checkDestinations(job.out, job.report);
   const assets = job.report === undefined ? undefined : await loadAssets();
   // What the trainer would refuse is refused before a line says that training starts.
@@ -186,9 +221,12 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
     if (interrupts.reason() === undefined || !aborted) throw error;
   }
   const interrupted = interrupts.reason();
-  await model.save(job.out);
+  const saves = interrupted === undefined || job.savesOnTheWay !== false;
+  if (saves) await model.save(job.out);
   if (interrupted === undefined) reporter.done(history.seconds);
-  reporter.saved('model', job.out);
+  if (saves) reporter.saved('model', job.out);
+  const curve = await drawCurve(job, history);
+  if (curve !== undefined) reporter.saved('curve', curve);
   if (assets !== undefined) await writeReport(job, history, assets, interrupted !== undefined);
   if (interrupted !== undefined) reporter.interrupted(interrupted, job.goOn?.(history));
   return { history, interrupted };

@@ -6,7 +6,8 @@ import { History } from '#src/cli/history.js';
 import { Interrupted } from '#src/cli/interrupt.js';
 import { abilities } from '#src/cli/output.js';
 import { bar, liveLine, logLine, shareDone } from '#src/cli/progress-line.js';
-import { block, both, JsonReporter, type RunFacts, TextReporter } from '#src/cli/reporters.js';
+import { block, both, JsonReporter, TextReporter } from '#src/cli/reporters.js';
+import type { RunFacts } from '#src/cli/run-facts.js';
 import type { TrainProgress } from '#src/models/types.js';
 
 const progress = (change: Partial<TrainProgress> = {}): TrainProgress => ({

@@ -2,15 +2,35 @@
 import { readSafetensorsHeader } from '../../checkpoint/safetensors.js';
 import { TimeRNNError } from '../../errors.js';
 import type { LanguageModel } from '../../models/language-model.js';
+import type { DynamicOptions } from '../../models/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
 import { loadCorpus } from '../corpus.js';
+import { UsageError } from '../failures.js';
 import { bits, bitsUnit, count, perplexity, tokenNoun } from '../format.js';
-import { integerOption } from '../options.js';
+import { integerOption, numberOption } from '../options.js';
 import { jsonLine, print } from '../output.js';
 
 interface Flags {
   streams: number;
+  dynamic?: boolean;
+  dynamicLearningRate?: number;
+  dynamicWindow?: number;
+  dynamicClip?: number;
   json?: boolean;
+}
+
+/** @throws UsageError for the numbers of dynamic evaluation without it */
+function dynamicOptions(flags: Flags): DynamicOptions | undefined {
+  const { dynamicLearningRate: learningRate, dynamicWindow: window, dynamicClip: clip } = flags;
+  const options: DynamicOptions = {
+    ...(learningRate === undefined ? {} : { learningRate }),
+    ...(window === undefined ? {} : { window }),
+    ...(clip === undefined ? {} : { clip }),
+  };
+  if (flags.dynamic) return options;
+  const stray = { learningRate: 'learning-rate', window: 'window', clip: 'clip' }[Object.keys(options)[0] ?? ''];
+  if (stray !== undefined) throw new UsageError(`--dynamic-${stray}: expected it together with --dynamic`);
+  return undefined;
 }
 
 /** Share of unknown tokens from which the perplexity says little. */
@@ -44,11 +64,13 @@ function warnOfUnknown(unknown: number, length: number, noun: string): void {
 }
 
 async function action(modelPath: string, file: string, flags: Flags): Promise<void> {
+  const dynamic = dynamicOptions(flags);
   const model = await loadModel(modelPath, file);
   const { vocabulary } = model;
   const corpus = await loadCorpus(file, { vocabulary });
   const started = performance.now();
-  const value = await model.perplexity(corpus, { streams: flags.streams });
+  const options = { streams: flags.streams, ...(dynamic === undefined ? {} : { dynamic }) };
+  const value = await model.perplexity(corpus, options);
   const seconds = (performance.now() - started) / 1000;
   const loss = Math.log(value);
   let unknown = 0;
@@ -57,12 +79,19 @@ async function action(modelPath: string, file: string, flags: Flags): Promise<vo
   warnOfUnknown(unknown, corpus.length, noun);
   if (flags.json) {
     const { unit } = vocabulary;
-    await print(
-      jsonLine({ perplexity: value, loss, bitsPerToken: bits(loss), unit, tokens: corpus.length, unknown, seconds }),
-    );
+    const measured = {
+      perplexity: value,
+      loss,
+      bitsPerToken: bits(loss),
+      unit,
+      tokens: corpus.length,
+      unknown,
+      seconds,
+    };
+    await print(jsonLine({ ...measured, ...(dynamic === undefined ? {} : { dynamic }) }));
     return;
   }
-  await print(`perplexity  ${perplexity(value)}\n`);
+  await print(`perplexity  ${perplexity(value)}${dynamic === undefined ? '' : ', with dynamic evaluation'}\n`);
   await print(`${bitsUnit(vocabulary.unit).padEnd(11)} ${bits(loss).toFixed(4)}\n`);
   await print(`length      ${count(corpus.length)} ${noun}, ${count(unknown)} of them not in the vocabulary\n`);
   await print(`speed       ${count((corpus.length - 1) / seconds)} ${noun}/s\n`);
@@ -72,11 +101,16 @@ export const evaluate: Register = (program) => {
   newCommand(program, 'evaluate', 'Measure the perplexity of a model on a text; every token counts once.', [
     ['evaluate model.safetensors held-out.txt', 'perplexity and bits per character'],
     ['evaluate model.safetensors big.txt --streams 16', 'faster: 16 parts side by side, each from an empty state'],
+    ['evaluate model.safetensors held-out.txt --dynamic', 'the weights follow the text as it is read'],
     ['evaluate model.safetensors held-out.txt --json', 'for programs'],
   ])
     .argument('<model>', 'a saved model (.safetensors)')
     .argument('<file>', 'a UTF-8 text')
     .addOption(integerOption('--streams <n>', 'parts of the text read side by side', { default: 1 }))
+    .option('--dynamic', 'learn from each window after it was measured; the model file stays as it is')
+    .addOption(numberOption('--dynamic-learning-rate <x>', 'step size of --dynamic (default: 0.1)', { above: 0 }))
+    .addOption(integerOption('--dynamic-window <n>', 'steps of a window of --dynamic (default: 20)'))
+    .addOption(numberOption('--dynamic-clip <norm>', 'largest gradient norm of --dynamic (default: 0.25)', { min: 0 }))
     .option('--json', 'print one JSON object')
     .action(action);
 };

@@ -60,7 +60,7 @@ function contentsOf(file: string, size: number, header: SafetensorsHeader): Cont
 function describeSpec(spec: Partial<ModelSpec> | undefined): string {
   if (typeof spec?.input !== 'object' || !Array.isArray(spec.layers)) return 'none: not a model of timernn';
   const layers = spec.layers.map((layer) => `${cellName(layer)} ${layer?.size}`).join(' → ');
-  return `${spec.input?.vocabulary} tokens → embedding ${spec.input?.embedding} → ${layers} → ${spec.output?.kind}`;
+  return `${spec.input?.vocabulary} tokens → embedding ${spec.input?.embedding} → ${layers} → ${spec.output?.kind}${spec.output?.tied === true ? ' (tied)' : ''}`;
 }
 
 async function action(path: string, flags: { json?: boolean }): Promise<void> {

@@ -1,0 +1,44 @@
+/** What a reporter is told of a run before it starts and after it has ended: plain values. */
+import type { LayerOptions } from '../models/types.js';
+
+/** What is known before the first window. */
+export interface RunFacts {
+  unit: string;
+  vocabulary: number;
+  parameters: number;
+  trainTokens: number;
+  heldOutTokens: number;
+  layers: readonly LayerOptions[];
+  embedding: number;
+  streams: number;
+  window: number;
+  epochs: number;
+  workers: number;
+  /** Where the model goes. */
+  out: string;
+  /** Whether a file is there already, which the model will replace. */
+  replaces: boolean;
+  prompt?: string;
+  /** Whether the output layer shares the embedding's weights. */
+  tied?: boolean;
+  /** Where the run is recorded. */
+  run?: string;
+  /** The recipe that the run follows. */
+  recipe?: RecipeFacts;
+}
+
+/** What is said of a recipe before it is run. */
+export interface RecipeFacts {
+  name: string;
+  title: string;
+  /** Figures of the source and of the recipe, in words. */
+  published: string;
+  target: string;
+}
+
+/** A perplexity that was measured at the end. */
+export interface ResultFigure {
+  /** `validation`, `test`, `test, dynamic …`. */
+  name: string;
+  perplexity: number;
+}

@@ -1,0 +1,97 @@
+/**
+ * What the command line adds to the folder of a run: the curve as a picture, and the figures of all its epochs, those
+ * of earlier processes too. Refuses to do: checkpoints and `metrics.jsonl`, which the trainer writes.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../checkpoint/atomic-write.js';
+import { type CurveLine, curveSvg } from '../report/curve-svg.js';
+import type { ReportEpoch } from '../report/types.js';
+
+/** The figures of one epoch, as `results.json` lists them. */
+export interface EpochFigures {
+  /** From 1. */
+  epoch: number;
+  trainPerplexity: number;
+  heldOutPerplexity?: number;
+  learningRate?: number;
+  seconds?: number;
+}
+
+const METRICS = 'metrics.jsonl';
+const CURVE = 'curve.svg';
+
+const finite = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+
+/** A line of `metrics.jsonl`; undefined for one that says nothing of an epoch, or was cut short by a crash. */
+function parseLine(line: string): EpochFigures | undefined {
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+  const epoch = finite(value?.epoch);
+  const loss = finite(value?.loss) ?? finite(value?.epochLoss);
+  if (epoch === undefined || loss === undefined) return undefined;
+  const held = finite(value.heldOutLoss);
+  const learningRate = finite(value.learningRate);
+  const seconds = finite(value.seconds);
+  return {
+    epoch,
+    trainPerplexity: Math.exp(loss),
+    ...(held === undefined ? {} : { heldOutPerplexity: Math.exp(held) }),
+    ...(learningRate === undefined ? {} : { learningRate }),
+    ...(seconds === undefined ? {} : { seconds }),
+  };
+}
+
+/** The epochs that the trainer has recorded; none where there is no record yet. */
+export async function recordedEpochs(directory: string): Promise<EpochFigures[]> {
+  const text = await readFile(join(directory, METRICS), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .map(parseLine)
+    .filter((epoch) => epoch !== undefined);
+}
+
+const figuresOf = ({ epoch, loss, heldOutLoss, learningRate, seconds }: ReportEpoch): EpochFigures => ({
+  epoch,
+  trainPerplexity: Math.exp(loss),
+  ...(heldOutLoss === undefined ? {} : { heldOutPerplexity: Math.exp(heldOutLoss) }),
+  learningRate,
+  seconds,
+});
+
+/** Every epoch of a run, in order: recorded ones, and those of this process that are not in the record. */
+export async function allEpochs(directory: string, fresh: readonly ReportEpoch[]): Promise<EpochFigures[]> {
+  const byEpoch = new Map(fresh.map((epoch) => [epoch.epoch, figuresOf(epoch)]));
+  // The record wins: its seconds count the part of an epoch that an earlier process did.
+  for (const epoch of await recordedEpochs(directory)) byEpoch.set(epoch.epoch, epoch);
+  return [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch);
+}
+
+/** What the picture says beside the curves. */
+export interface CurveRequest {
+  title: string;
+  subtitle?: string;
+  lines?: readonly CurveLine[];
+}
+
+/**
+ * Draws `curve.svg` anew.
+ *
+ * @returns its path
+ * @throws ERR_TIMERNN_FILE where it cannot be written
+ */
+export async function writeCurve(
+  directory: string,
+  request: CurveRequest,
+  epochs: readonly EpochFigures[],
+  totalEpochs: number,
+): Promise<string> {
+  const path = join(directory, CURVE);
+  await writeFileAtomic(path, [Buffer.from(curveSvg({ ...request, epochs, totalEpochs }))]);
+  return path;
+}

@@ -1,0 +1,73 @@
+/** The command that goes on with an interrupted `timernn train`. */
+import type { History } from '../history.js';
+import { commandLine } from '../reporters.js';
+import { longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
+
+/** Options that go on as they were, where they were given. */
+const KEPT: readonly (keyof TrainFlags)[] = [
+  'streams',
+  'window',
+  'randomWindows',
+  'shards',
+  'workers',
+  'optimizer',
+  'decay',
+  'clip',
+  'clipValue',
+  'weightDecay',
+  'activationPenalty',
+  'temporalPenalty',
+  'patience',
+  'keepBest',
+  'heldOut',
+  'sample',
+  'prompt',
+  'report',
+];
+
+/** An option as one would type it: `--size 3`, `--tied`; nothing for one that is off. */
+function typedWords(command: Typed, flags: TrainFlags, name: keyof TrainFlags): string[] {
+  const value = flags[name];
+  if (value === undefined || value === false) return [];
+  const long = longOf(command, name);
+  return value === true ? [long] : [long, String(value)];
+}
+
+/** The learning rate at which the epoch that was cut short, or the next one, has to start. */
+function nextRate(flags: TrainFlags, history: Pick<History, 'epochsDone' | 'last'>): number | undefined {
+  const { last, epochsDone } = history;
+  if (flags.learningRate !== undefined) return flags.learningRate * flags.decay ** epochsDone;
+  // The start is the library's own; what the run has shown of it is enough.
+  return last === undefined ? undefined : last.learningRate * (last.epochEnd ? flags.decay : 1);
+}
+
+/**
+ * Goes on from the saved model: the epoch that was cut short starts again, at the learning rate that it had.
+ *
+ * @returns undefined where nothing is left to do
+ */
+export function goOnCommand(
+  file: string,
+  flags: TrainFlags,
+  command: Typed,
+  history: Pick<History, 'epochsDone' | 'last'>,
+): string | undefined {
+  const left = flags.epochs - history.epochsDone;
+  if (left <= 0) return undefined;
+  const words = ['npx', 'timernn', 'train', file, '--from', flags.out, '--out', flags.out, '--epochs', String(left)];
+  const rate = nextRate(flags, history);
+  if (rate !== undefined) words.push('--learning-rate', String(Number(rate.toPrecision(6))));
+  for (const name of KEPT) if (wasTyped(command, name)) words.push(...typedWords(command, flags, name));
+  for (const name of ['json', 'quiet'] as const) if (flags[name]) words.push(`--${name}`);
+  return commandLine(words);
+}
+
+/** The command as it was typed, with --resume: what a recorded run goes on with, to the same bits. */
+export function resumeCommand(file: string | undefined, flags: TrainFlags, command: Typed): string {
+  const words = ['npx', 'timernn', 'train', ...(file === undefined ? [] : [file])];
+  for (const option of command.options) {
+    const name = option.attributeName() as keyof TrainFlags;
+    if (name !== 'resume' && wasTyped(command, name)) words.push(...typedWords(command, flags, name));
+  }
+  return commandLine([...words, '--resume']);
+}

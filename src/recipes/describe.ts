@@ -1,0 +1,55 @@
+/** A recipe's figures in words, for the terminal and for the documents. Pure functions. */
+import type { Measured, Recipe } from './schema.js';
+
+const SPLITS = { train: 'training', valid: 'validation', test: 'test' } as const;
+
+/** `115`, `82.70`, `4.348`: as a paper would print it. */
+export function figure(value: number): string {
+  return Number.isInteger(value) ? String(value) : value < 10 ? value.toFixed(3) : value.toFixed(2);
+}
+
+/** `129 (test): Joulin & Mikolov 2015`. */
+export function publishedWords({ source }: Pick<Recipe, 'source'>): string {
+  const { perplexity, split, citation } = source;
+  return perplexity === null
+    ? `no verified figure: ${citation}`
+    : `${figure(perplexity)} (${SPLITS[split]}): ${citation}`;
+}
+
+type Perplexities = Pick<Measured, 'testPerplexity' | 'validPerplexity' | 'trainPerplexity'>;
+
+/** The figures that there are, the test's first. */
+export function perplexities(figures: Perplexities | null | undefined): [split: string, perplexity: number][] {
+  const { testPerplexity, validPerplexity, trainPerplexity } = figures ?? {};
+  const all: [string, number | undefined][] = [
+    ['test', testPerplexity],
+    ['validation', validPerplexity],
+    ['training', trainPerplexity],
+  ];
+  return all.filter((pair): pair is [string, number] => pair[1] !== undefined);
+}
+
+/** `112 (test)`; `none` where nothing was promised. */
+export function targetWords({ target }: Pick<Recipe, 'target'>): string {
+  const found = perplexities(target).map(([split, value]) => `${figure(value)} (${split})`);
+  return found.length === 0 ? 'none' : `at most ${found.join(', ')}`;
+}
+
+/** Whether every figure that was promised has been reached; undefined where nothing was. */
+export function targetReached({ target }: Pick<Recipe, 'target'>, figures: Perplexities): boolean | undefined {
+  const promised = perplexities(target);
+  if (promised.length === 0) return undefined;
+  const reached = new Map(perplexities(figures));
+  return promised.every(([split, most]) => (reached.get(split) ?? Number.POSITIVE_INFINITY) <= most);
+}
+
+/** `LSTM 2 × 200, tied`. */
+export function modelWords({ model }: Pick<Recipe, 'model'>): string {
+  const { layers, tied } = model;
+  const cell = layers[0]!.cell;
+  const name =
+    cell === 'rnn' ? `${layers[0]!.cell === 'rnn' ? (layers[0]!.activation ?? 'tanh') : ''} RNN` : cell.toUpperCase();
+  const sizes = layers.map((layer) => layer.size);
+  const same = sizes.every((size) => size === sizes[0]);
+  return `${name} ${same ? `${sizes.length} × ${sizes[0]}` : sizes.join(' + ')}${tied ? ', tied' : ''}`;
+}

@@ -1,0 +1,255 @@
+/**
+ * The shape of a recipe: a model, how it is trained, on which data, and what should come of it. A recipe is JSON that
+ * anybody may write, so all of it is checked, and a refusal names the field, what was expected and what came.
+ * Refuses to do: ranges that the library checks itself (a dropout of 2 is refused by `LanguageModel`).
+ */
+import { z } from 'zod';
+import { describe, TimeRNNError } from '../errors.js';
+
+const expecting = (what: string) => ({ error: what });
+
+const count = z.int(expecting('a positive integer')).min(1, expecting('a positive integer'));
+const number = z.number(expecting('a number'));
+const text = z.string(expecting('a text')).min(1, expecting('a text that is not empty'));
+const flag = z.boolean(expecting('true or false'));
+const share = z
+  .number(expecting('a number of at least 0 and below 1'))
+  .min(0, expecting('a number of at least 0 and below 1'))
+  .lt(1, expecting('a number of at least 0 and below 1'));
+const ppl = z.number(expecting('a number of at least 1')).min(1, expecting('a number of at least 1'));
+const object = expecting('an object');
+const list = <T extends z.ZodType>(item: T, what: string) => z.array(item, expecting(what)).min(1, expecting(what));
+
+/** One of several shapes, told apart by a field: another word in that field is refused with the words that exist. */
+const choices = (names: readonly string[]) => ({
+  error: (issue: { code?: string | undefined }) =>
+    issue.code === 'invalid_type' ? 'an object' : `one of ${names.join(', ')}`,
+});
+
+const layerParts = { size: count, dropout: share.optional(), weightDrop: share.optional() };
+const layer = z.discriminatedUnion(
+  'cell',
+  [
+    z.strictObject({
+      cell: z.literal('rnn'),
+      activation: z.enum(['tanh', 'relu'], expecting('one of tanh, relu')).optional(),
+      ...layerParts,
+    }),
+    z.strictObject({ cell: z.literal('lstm'), ...layerParts }),
+    z.strictObject({ cell: z.literal('gru'), resetAfter: flag.optional(), ...layerParts }),
+  ],
+  choices(['rnn', 'lstm', 'gru']),
+);
+
+const model = z.strictObject(
+  {
+    embedding: count,
+    layers: list(layer, 'an array of at least one layer'),
+    tied: flag.optional(),
+    inputDropout: share.optional(),
+    wordDropout: share.optional(),
+    dropoutKind: z.enum(['element', 'locked'], expecting('one of element, locked')).optional(),
+  },
+  object,
+);
+
+const schedule = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('constant') }),
+    z.strictObject({ kind: z.literal('step'), factor: number, every: count.optional(), from: count.optional() }),
+    z.strictObject({ kind: z.literal('exponential'), factor: number }),
+    z.strictObject({
+      kind: z.literal('plateau'),
+      factor: number,
+      patience: count.optional(),
+      threshold: number.optional(),
+      restore: flag.optional(),
+      minimum: number.optional(),
+    }),
+    z.strictObject({ kind: z.literal('cosine'), minimum: number.optional() }),
+  ],
+  choices(['constant', 'step', 'exponential', 'plateau', 'cosine']),
+);
+
+const NAMES = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'asgd'] as const;
+const adam = { beta1: number.optional(), beta2: number.optional(), epsilon: number.optional() };
+const optimizer = z.union(
+  [
+    z.enum(NAMES),
+    z.discriminatedUnion('name', [
+      z.strictObject({ name: z.literal('sgd') }),
+      z.strictObject({ name: z.enum(['momentum', 'nesterov']), momentum: number.optional() }),
+      z.strictObject({ name: z.literal('adagrad'), epsilon: number.optional() }),
+      z.strictObject({ name: z.literal('rmsprop'), smoothing: number.optional(), epsilon: number.optional() }),
+      z.strictObject({ name: z.enum(['adam', 'adamw']), ...adam }),
+      z.strictObject({
+        name: z.literal('asgd'),
+        averageFrom: z.union([z.int().min(0), z.literal('non-monotonic')]).optional(),
+        patience: count.optional(),
+        lambda: number.optional(),
+        power: number.optional(),
+      }),
+    ]),
+  ],
+  expecting(`one of ${NAMES.join(', ')}, or an object with such a name and its own numbers`),
+);
+
+const train = z.strictObject(
+  {
+    streams: count,
+    window: count,
+    epochs: count,
+    shards: count.optional(),
+    learningRate: number.optional(),
+    schedule: schedule.optional(),
+    warmup: z.int(expecting('an integer')).optional(),
+    optimizer: optimizer.optional(),
+    weightDecay: number.optional(),
+    clip: number.optional(),
+    clipValue: number.optional(),
+    activationPenalty: number.optional(),
+    temporalPenalty: number.optional(),
+    randomWindows: flag.optional(),
+    heldOutStreams: count.optional(),
+    keepBest: flag.optional(),
+    patience: count.optional(),
+  },
+  object,
+);
+
+const tokens = z.strictObject({ train: count, valid: count.optional(), test: count.optional() }, object);
+const expected = { vocabulary: count.optional(), tokens: tokens.optional() };
+const data = z.discriminatedUnion(
+  'kind',
+  [
+    /** The Penn Treebank as Mikolov prepared it; names, counts and vocabulary are in `data.ts`. `first`: that many tokens only. */
+    z.strictObject({ kind: z.literal('ptb'), first: count.optional() }),
+    /** A file for each part; the vocabulary is that of the training file. */
+    z.strictObject({
+      kind: z.literal('files'),
+      unit: z.enum(['word', 'char'], expecting('one of word, char')),
+      train: text,
+      valid: text.optional(),
+      test: text.optional(),
+      ...expected,
+    }),
+    /** One file of characters whose last parts are held out: first those for validation, then those for the test. */
+    z.strictObject({ kind: z.literal('split'), file: text, valid: share, test: share, ...expected }),
+  ],
+  choices(['ptb', 'files', 'split']),
+);
+
+const dynamic = z.strictObject(
+  { learningRate: number.optional(), window: count.optional(), clip: number.optional() },
+  object,
+);
+const figures = { testPerplexity: ppl.optional(), validPerplexity: ppl.optional(), trainPerplexity: ppl.optional() };
+
+const source = z
+  .strictObject(
+    {
+      citation: text,
+      url: text,
+      perplexity: ppl.nullable(),
+      split: z.enum(['train', 'valid', 'test'], expecting('one of train, valid, test')),
+      note: text.optional(),
+    },
+    object,
+  )
+  .refine((value) => value.perplexity !== null || value.note !== undefined, {
+    path: ['note'],
+    error: 'a text that says why there is no perplexity',
+  });
+
+const measured = z.strictObject(
+  {
+    ...figures,
+    dynamic: z.array(z.strictObject({ options: dynamic, ...figures }, object), expecting('an array')).optional(),
+    epochs: count,
+    bestEpoch: count.optional(),
+    seconds: z.number(expecting('a number of seconds')).min(0, expecting('a number of seconds')),
+    parameters: count,
+    seed: z.int(expecting('an integer')),
+    machine: text,
+    date: text,
+    version: text,
+    command: text,
+  },
+  object,
+);
+
+const recipe = z.strictObject(
+  {
+    name: z
+      .string(expecting('a name of small letters, digits and dashes'))
+      .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, expecting('a name of small letters, digits and dashes')),
+    title: text,
+    description: text,
+    source,
+    /** What it should reach at most; null where nothing was promised. */
+    target: z.strictObject(figures, object).nullable(),
+    data,
+    model,
+    train,
+    seed: z.int(expecting('an integer of at least 0')).min(0, expecting('an integer of at least 0')),
+    evaluate: z.strictObject({ dynamic: z.array(dynamic, expecting('an array')).optional() }, object).optional(),
+    /** What came of it here; null until it was measured. */
+    measured: measured.nullable(),
+  },
+  object,
+);
+
+/** A recipe, checked. */
+export type Recipe = z.infer<typeof recipe>;
+/** Where its text comes from and how much of it there must be. */
+export type RecipeData = Recipe['data'];
+/** What a finished run says of itself; the block `measured` of a recipe. */
+export type Measured = NonNullable<Recipe['measured']>;
+
+/** `model.layers[0].size`. */
+function placeOf(path: readonly PropertyKey[]): string {
+  const keys = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`));
+  return keys.join('').replace(/^\./, '') || 'the recipe';
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown> | undefined)?.[key], value);
+}
+
+/** A union reports the misses of all its members; the one that got furthest into the value is what the person meant. */
+function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue;
+  const inner = issue.errors.flat().filter((one) => one.path.length > 0 || one.code === 'unrecognized_keys');
+  const found =
+    inner.find((one) => one.path.length > 0 && one.path[0] !== 'name') ??
+    inner.find((one) => one.code === 'unrecognized_keys');
+  return found === undefined ? issue : { ...found, path: [...issue.path, ...found.path], message: found.message };
+}
+
+function refusal(first: z.core.$ZodIssue, value: unknown): string {
+  const issue = deepest(first);
+  const place = placeOf(issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    return `Expected ${place} to have only fields that exist, got ${issue.keys.map((key) => describe(key)).join(', ')}`;
+  }
+  const isOurs = !/^(Invalid|Too|Expected|Unrecognized)\b/.test(issue.message);
+  const what = isOurs
+    ? issue.message
+    : issue.code === 'invalid_type' && issue.expected === 'number'
+      ? 'a number'
+      : 'an object';
+  return `Expected ${place} to be ${what}, got ${describe(at(value, issue.path))}`;
+}
+
+/**
+ * Checks a recipe.
+ *
+ * @param where - the file, for messages
+ * @throws ERR_TIMERNN_FORMAT naming the field, what was expected and what came
+ */
+export function parseRecipe(value: unknown, where: string): Recipe {
+  const result = recipe.safeParse(value);
+  if (result.success) return result.data;
+  throw new TimeRNNError('ERR_TIMERNN_FORMAT', `${where}: ${refusal(result.error.issues[0]!, value)}`);
+}
