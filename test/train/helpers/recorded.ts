@@ -1,0 +1,75 @@
+/** Runs that are recorded in a directory: what they leave there, and how they are stopped. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Corpus, LanguageModel, TrainOptions, TrainProgress } from 'timernn';
+import { readSafetensorsHeader } from '#src/checkpoint/safetensors.js';
+import type { EpochMetrics } from '#src/train/record.js';
+import type { RunState } from '#src/train/state.js';
+import { charCorpus, NOISY, type Shape } from '../../models/helpers/models.js';
+
+export const corpus = charCorpus(6000);
+export const { train: text, heldOut } = corpus.split({ heldOut: 0.1 });
+export const stop = new Error('stop');
+
+/** Models and how they are trained: everything that has a state of its own is in one of them. */
+export const RECIPES: Record<string, { shape: Shape; options: TrainOptions }> = {
+  plain: { shape: {}, options: { streams: 3, window: 16, epochs: 3, learningRate: 0.5 } },
+  averaged: {
+    shape: NOISY,
+    options: {
+      ...{ streams: 4, window: 20, epochs: 4, heldOut, randomWindows: true, activationPenalty: 2, temporalPenalty: 1 },
+      ...{ optimizer: { name: 'asgd', patience: 1 }, learningRate: 4 },
+    },
+  },
+  adam: {
+    shape: { layers: [{ cell: 'lstm', size: 16, dropout: 0.3 }], more: { tied: true, dropoutKind: 'locked' } },
+    options: {
+      ...{ streams: 4, window: 16, epochs: 3, heldOut, heldOutStreams: 4, optimizer: 'adam', learningRate: 0.01 },
+      ...{ schedule: { kind: 'cosine' }, warmup: 100 },
+    },
+  },
+  plateau: {
+    shape: { layers: [{ cell: 'gru', size: 16 }] },
+    options: {
+      ...{ streams: 4, window: 16, epochs: 4, heldOut, heldOutStreams: 4, optimizer: 'nesterov', learningRate: 8 },
+      ...{ schedule: { kind: 'plateau', factor: 0.25 }, clip: 1 },
+    },
+  },
+};
+
+/** Trains until `done` or to the end; a report at a time, so that a run can be stopped anywhere. */
+export async function record(
+  model: LanguageModel,
+  on: Corpus,
+  options: TrainOptions,
+  done: (progress: TrainProgress, abort: () => void) => boolean = () => false,
+): Promise<boolean> {
+  const controller = new AbortController();
+  try {
+    for await (const progress of model.train(on, { ...options, signal: controller.signal })) {
+      if (done(progress, () => controller.abort(stop))) return false;
+    }
+    return true;
+  } catch (error) {
+    if (error !== stop) throw error;
+    return false;
+  }
+}
+
+/** Names of a run's checkpoints, oldest first. */
+export async function checkpointsOf(directory: string): Promise<string[]> {
+  return (await readdir(join(directory, 'checkpoints'))).sort();
+}
+
+/** The newest checkpoint and what it says. */
+export async function newest(directory: string): Promise<{ path: string; state: RunState }> {
+  const name = (await checkpointsOf(directory)).filter((each) => each.endsWith('.safetensors')).at(-1)!;
+  const path = join(directory, 'checkpoints', name);
+  const { metadata } = await readSafetensorsHeader(path);
+  return { path, state: JSON.parse(metadata.get('state')!) as RunState };
+}
+
+export async function metricsOf(directory: string): Promise<EpochMetrics[]> {
+  const lines = (await readFile(join(directory, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line) as EpochMetrics);
+}
