@@ -64,10 +64,18 @@ function secondsOf(epochs: readonly EpochFigures[], fallback: number): number {
   return known ? epochs.reduce((sum, epoch) => sum + (epoch.seconds ?? 0), 0) : fallback;
 }
 
+/** Four digits behind the point: what comes after them differs from CPU to CPU. */
+function rounded(figures: Figures): Figures {
+  const json = JSON.stringify(figures, (key, value: unknown) =>
+    key.endsWith('Perplexity') && typeof value === 'number' ? Number(value.toFixed(4)) : value,
+  );
+  return JSON.parse(json) as Figures;
+}
+
 async function measuredOf(run: FinishedRun, epochs: readonly EpochFigures[]): Promise<Measured> {
   const best = bestEpoch(epochs)?.epoch;
   return {
-    ...run.figures,
+    ...rounded(run.figures),
     epochs: epochs.at(-1)?.epoch ?? run.recipe.train.epochs,
     ...(best === undefined ? {} : { bestEpoch: best }),
     seconds: Math.round(secondsOf(epochs, run.history.seconds)),
