@@ -35,12 +35,12 @@ const link = ({ name }) => `[\`${name}\`](../../recipes/${name}.json)`;
 function published({ source }) {
   if (source.perplexity === null) return '–';
   const split = source.split === 'test' ? '' : ` (${SPLITS[source.split]})`;
-  return `[${figure(source.perplexity)}](${source.url})${split}`;
+  return `[${source.perplexity}](${source.url})${split}`;
 }
 
-const all = (figures) =>
+const all = (figures, print = figure) =>
   perplexities(figures)
-    .map(([split, value]) => `${figure(value)}${split === 'test' ? '' : ` (${split})`}`)
+    .map(([split, value]) => `${print(value)}${split === 'test' ? '' : ` (${split})`}`)
     .join(', ') || '–';
 
 function measured({ measured: found }) {
@@ -61,7 +61,7 @@ function table(recipes) {
     link(recipe),
     modelWords(recipe),
     published(recipe),
-    all(recipe.target),
+    all(recipe.target, String),
     measured(recipe),
     time(recipe),
     recipe.measured?.machine ?? '–',
