@@ -6,7 +6,7 @@ import { open, stat } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { types } from 'node:util';
 import { describe, TimeRNNError } from '../errors.js';
-import { writeFileAtomic } from './atomic-write.js';
+import { type FileSystem, writeFileAtomic } from './atomic-write.js';
 import {
   buildHeader,
   DTYPES,
@@ -68,6 +68,7 @@ const bytesOf = (data: TensorData): Uint8Array => new Uint8Array(data.buffer, da
 /**
  * Writes tensors and metadata; the path holds either the old file or the whole new one, whatever happens.
  *
+ * @param fileSystem - the calls to use; Node's by default
  * @throws ERR_TIMERNN_SHAPE for a tensor whose shape does not fit its data; ERR_TIMERNN_FORMAT for names or metadata that
  * the format cannot hold; ERR_TIMERNN_FILE where writing fails
  * @example
@@ -80,6 +81,7 @@ export async function writeSafetensors(
   path: string,
   tensors: readonly TensorInput[],
   metadata: ReadonlyMap<string, string> | Readonly<Record<string, string>> = {},
+  fileSystem?: FileSystem,
 ): Promise<void> {
   expectLittleEndian();
   const pairs = new Map(metadata instanceof Map ? metadata : Object.entries(metadata));
@@ -102,7 +104,8 @@ export async function writeSafetensors(
     end += data.byteLength;
     return { name, dtype: dtypeOf(data)!, shape: [...shape], begin, end };
   });
-  await writeFileAtomic(path, [buildHeader(path, infos, pairs), ...ordered.map(({ data }) => bytesOf(data))]);
+  const chunks = [buildHeader(path, infos, pairs), ...ordered.map(({ data }) => bytesOf(data))];
+  await writeFileAtomic(path, chunks, fileSystem);
 }
 
 function checkText(path: string, what: string, text: string): void {

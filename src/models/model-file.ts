@@ -1,8 +1,9 @@
 /**
  * A model as a safetensors file: tensors by name, the spec and the vocabulary in the metadata.
- * Refuses to do: checkpoints of a run in progress.
+ * Refuses to do: checkpoints of a run in progress (see `train/checkpoint.ts`).
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { FileSystem } from '../checkpoint/atomic-write.js';
 import {
   readSafetensors,
   readSafetensorsHeader,
@@ -30,7 +31,11 @@ export interface ModelParts {
 }
 
 /** @throws ERR_TIMERNN_FILE where the file cannot be written; the old one is then untouched */
-export async function writeModel(path: string, { spec, vocabulary, layout, params }: ModelParts): Promise<void> {
+export async function writeModel(
+  path: string,
+  { spec, vocabulary, layout, params }: ModelParts,
+  fileSystem?: FileSystem,
+): Promise<void> {
   const views = viewsOf(params, layout);
   await writeSafetensors(
     path,
@@ -42,6 +47,7 @@ export async function writeModel(path: string, { spec, vocabulary, layout, param
       vocabulary: JSON.stringify(vocabulary),
       vocabularyHash: vocabulary.hash,
     },
+    fileSystem,
   );
 }
 

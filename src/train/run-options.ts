@@ -1,4 +1,5 @@
 /** Checks and defaults of `run`. Refuses to do: touching a file (see `run-directory.ts`). */
+import { resolve } from 'node:path';
 import type { FileSystem } from '../checkpoint/atomic-write.js';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
 import type { RunOptions } from '../models/types.js';
@@ -39,7 +40,7 @@ export function resolveRun(given: unknown): ResolvedRun | undefined {
   }
   const counted = checkpointWindows !== undefined;
   return {
-    directory: filePath(directory, 'run.directory', 'directory'),
+    directory: resolve(filePath(directory, 'run.directory', 'directory')),
     checkpointSeconds: counted
       ? Number.POSITIVE_INFINITY
       : expectPositive('run.checkpointSeconds', checkpointSeconds ?? 300),

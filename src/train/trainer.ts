@@ -10,6 +10,7 @@ import type { ResolvedOptions } from './options.js';
 import { planRun } from './plan-run.js';
 import type { RunRecord } from './record.js';
 import { RoundLength } from './round-length.js';
+import { openRun } from './run-directory.js';
 import { initialState } from './state.js';
 import type { TrainingTarget } from './target.js';
 import { Training } from './training.js';
@@ -39,7 +40,8 @@ async function nextReport(
  * Trains and yields after every round. Between two `next()` calls no worker runs, so the caller may save, evaluate or
  * generate in the loop's body.
  *
- * @throws the signal's reason when it aborts; ERR_TIMERNN_DIVERGED, ERR_TIMERNN_TOKEN or ERR_TIMERNN_WORKER where a rank failed
+ * @throws the signal's reason when it aborts; ERR_TIMERNN_DIVERGED, ERR_TIMERNN_TOKEN or ERR_TIMERNN_WORKER where a rank
+ * failed; what `openRun` throws, and ERR_TIMERNN_FILE where a run cannot be recorded
  */
 export async function* runTraining(
   target: TrainingTarget,
@@ -53,13 +55,13 @@ export async function* runTraining(
   const { averageFrom } = options.optimizer;
   if (averageFrom !== undefined && 'step' in averageFrom) state.averageFrom = averageFrom.step;
   const training = new Training(target, options, plan, state);
-  const record: RunRecord | undefined = undefined as RunRecord | undefined;
+  const record = options.run && (await openRun(options.run, { target, plan, state }, corpus, options));
   // A worker without a shard would hold a workspace and compute nothing.
   const pool = new RoundPool({ run: plan.run, workers: Math.min(options.workers, plan.run.shardRows.length) });
   const forget = onAbort(signal, () => pool.cancel());
   const length = new RoundLength(options.reportEvery);
   try {
-    await pool.prepare();
+    if (!training.over) await pool.prepare();
     while (!training.over) {
       training.startEpoch();
       for (let ended = false; !ended; ) {
@@ -74,7 +76,11 @@ export async function* runTraining(
     await training.finish();
   } finally {
     forget();
-    await pool.close();
-    await record?.close(training.sound);
+    try {
+      await pool.close();
+    } finally {
+      // A run that is stopped or left has a checkpoint of where it was; one that failed has the ones before.
+      await record?.close(training.sound);
+    }
   }
 }

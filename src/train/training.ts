@@ -108,7 +108,7 @@ export class Training {
       epochs: this.#options.epochs,
       window,
       windows: this.windows,
-      epochEnd: window === this.windows,
+      epochEnd: this.epochOver,
       tokens,
       loss,
       perplexity: Math.exp(loss),

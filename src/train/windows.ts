@@ -12,8 +12,8 @@ const DEVIATION = 5;
 const SHARE_OF_HALVES = 0.05;
 /** Numbers that one length takes: which mean, and two for a normal deviate. */
 const DRAWS = 3;
-/** The seed's sequence of numbers for epoch e is this one plus e; masks and initial weights have lower ones. */
-const FIRST_STREAM = 2 ** 40;
+/** The seed's sequence of numbers for epoch e is this one plus e; what else draws from it has lower ones. */
+const FIRST_STREAM = 2 ** 30;
 
 /** How windows are cut. */
 export interface WindowRule {
@@ -54,7 +54,7 @@ function drawLength(draws: Float32Array, w: number, window: number): number {
 export function fillEdges(edges: Uint32Array, rule: WindowRule, epoch: number): number {
   const { steps, window, random, seed } = rule;
   const draws = new Float32Array(random ? DRAWS * mostWindows(rule) : 0);
-  if (random) native.uniform(draws, 0, 1, seed, FIRST_STREAM + epoch);
+  if (random) native.uniform(draws, 0, 1, seed, FIRST_STREAM + (epoch % FIRST_STREAM));
   let windows = 0;
   for (let at = 0; at < steps; windows++) {
     edges[windows] = at;

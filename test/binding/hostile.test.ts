@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { native } from '#src/native.js';
-import { tinyRun } from '../pool/helpers/runs.js';
+import { call as round, tinyRun } from '../pool/helpers/runs.js';
 
-const call = { rank: 0, workers: 1, from: 0, to: 1, learningRate: 0.1, clip: 1 };
+const call = { ...round, rank: 0, workers: 1, to: 1 };
 
 test('a getter that empties the array which it belongs to', async (t) => {
   const { spec, offsets } = await tinyRun();

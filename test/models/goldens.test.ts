@@ -6,12 +6,8 @@ import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { native } from '#src/native.js';
 import type { NativeSpec, WindowDims } from '#src/native-types.js';
+import { bytes, floats, ints, largest, type Packed, shared } from './helpers/goldens.js';
 
-interface Packed {
-  shape: number[];
-  type: 'float32' | 'int32' | 'uint32';
-  data: string;
-}
 interface LanguageModelGolden {
   cell: string;
   dims: { V: number; D: number; H: number; N: number; T: number; layers: number };
@@ -54,19 +50,6 @@ function load<G>(name: string): G {
   return JSON.parse(readFileSync(new URL(`../../../test/fixtures/goldens/${name}.json`, import.meta.url), 'utf8')) as G;
 }
 
-function bytes(packed: Packed): ArrayBuffer {
-  return Uint8Array.from(Buffer.from(packed.data, 'base64')).buffer;
-}
-const floats = (packed: Packed) => new Float32Array(bytes(packed));
-const ints = (packed: Packed) => new Int32Array(bytes(packed));
-
-/** An array over a SharedArrayBuffer, as the trainer uses them. */
-function shared(values: ArrayLike<number>): Float32Array {
-  const array = new Float32Array(new SharedArrayBuffer(values.length * 4));
-  array.set(values);
-  return array;
-}
-
 /** Prints the largest error of a tensor and fails where it is above the tolerance times `scale`. */
 function compare(
   t: ExecutionContext,
@@ -84,10 +67,6 @@ function compare(
   }
   t.log(`${name.padEnd(24)} largest error ${error.toExponential(2)}, relative ${(error / scale).toExponential(2)}`);
   t.true(error <= TOLERANCE * scale, `${name}: error ${error} is above ${TOLERANCE} × ${scale}`);
-}
-
-function largest(values: ArrayLike<number>): number {
-  return Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
 /** A model of the golden's dims with its parameters packed at 16-float boundaries. */
@@ -197,12 +176,15 @@ for (const { cell, layers } of MODELS) {
       streamStarts: starts,
       streamSteps: sgd.windows * T,
       window: T,
+      edges: Uint32Array.from({ length: sgd.windows + 1 }, (_, w) => w * T),
+      rates: new Float64Array(sgd.windows).fill(sgd.learningRate),
+      slots: [],
       control: new Int32Array(new SharedArrayBuffer(native.controlInts() * 4)),
       scratch: new Float64Array(new SharedArrayBuffer(native.scratchDoubles(length, 1) * 8)),
     });
     // One window a round, so that each loss and norm is seen; clipping bites in some of the windows only.
     for (let k = 0; k < sgd.windows; k++) {
-      const call = { rank: 0, workers: 1, from: k, to: k + 1, learningRate: sgd.learningRate, clip: sgd.clip };
+      const call = { rank: 0, workers: 1, from: k, to: k + 1, done: k, clip: sgd.clip, clipValue: 0, averageFrom: 0 };
       const result = runner.run(call);
       t.is(result.windows, 1);
       t.is(result.tokens, N * T);

@@ -4,9 +4,7 @@ import { native } from '#src/native.js';
 import { RoundPool } from '#src/pool/round-pool.js';
 import { bits } from '../helpers/compare.js';
 import { isCode } from '../models/helpers/models.js';
-import { dyingWorker, tinyRun } from './helpers/runs.js';
-
-const call = { from: 0, to: 20, learningRate: 0.5, clip: 5 };
+import { call, dyingWorker, tinyRun } from './helpers/runs.js';
 
 test('rounds do as many windows as asked, and the ranks agree', async (t) => {
   const pool = new RoundPool({ run: await tinyRun(), workers: 3 });
@@ -14,7 +12,7 @@ test('rounds do as many windows as asked, and the ranks agree', async (t) => {
   await pool.prepare();
   const first = await pool.round(call);
   t.like(first, { windows: 20, tokens: 20 * 4 * 8, stopped: false });
-  const second = await pool.round({ ...call, from: 20, to: 30 });
+  const second = await pool.round({ ...call, from: 20, to: 30, done: 20 });
   t.like(second, { windows: 10, stopped: false });
   t.true(first.lossSum > 0 && first.gradientNorm > 0);
   t.deepEqual(Object.keys(first.seconds).sort(), ['reduce', 'update', 'wait', 'window']);
@@ -26,7 +24,7 @@ test('a round that is cancelled before it starts ends at its first edge, on all 
   t.teardown(() => pool.close());
   pool.cancel();
   t.like(await pool.round(call), { windows: 1, stopped: true });
-  t.like(await pool.round({ ...call, from: 1 }), { windows: 1, stopped: true }, 'and so does every later one');
+  t.like(await pool.round({ ...call, from: 1, done: 1 }), { windows: 1, stopped: true }, 'and so does every later one');
 });
 
 const deaths: [mode: string, message: RegExp][] = [

@@ -63,7 +63,7 @@ refuses('ERR_TIMERNN_OPTION', [
   [
     'a misspelt name',
     call({ epoch: 3 }),
-    'Expected the options of train to be among streams, window, epochs, workers, shards, learningRate, clip, reportEvery, signal, got "epoch"',
+    'Expected the options of train to be among streams, window, epochs, workers, shards, learningRate, schedule, warmup, optimizer, weightDecay, clip, clipValue, activationPenalty, temporalPenalty, randomWindows, seed, heldOut, heldOutStreams, keepBest, patience, onProgress, run, reportEvery, signal, got "epoch"',
   ],
   ['no corpus', () => model.train(untyped(undefined)), 'Expected corpus to be a Corpus, got undefined'],
   [
@@ -102,7 +102,19 @@ test('defaults', (t) => {
     window: 64,
     epochs: 1,
     shards: undefined,
+    learningRateIsFunction: false,
+    schedule: { kind: 'constant' },
+    warmup: 0,
+    optimizer: { native: { name: 'sgd' }, averageFrom: undefined },
     clip: 0.5,
+    clipValue: 0,
+    activationPenalty: 0,
+    temporalPenalty: 0,
+    randomWindows: false,
+    seed: 1n,
+    heldOut: undefined,
+    onProgress: undefined,
+    run: undefined,
     reportEvery: undefined,
     signal: undefined,
   });

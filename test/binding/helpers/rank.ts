@@ -2,13 +2,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { native } from '#src/native.js';
 import type { NativeRun } from '#src/native-types.js';
+import { call } from '../../pool/helpers/runs.js';
 
 const { run, waits } = workerData as { run: NativeRun; waits: boolean };
 const runner = new native.Runner(run);
 parentPort?.postMessage('ready');
 if (waits) {
   try {
-    runner.run({ rank: 0, workers: 2, from: 0, to: 1, learningRate: 0.1, clip: 1 });
+    runner.run({ ...call, rank: 0, workers: 2, to: 1 });
     parentPort?.postMessage('came back');
   } catch (error) {
     parentPort?.postMessage((error as { code?: string }).code);

@@ -5,12 +5,11 @@
 import { Corpus } from 'timernn';
 import { RoundPool } from '#src/pool/round-pool.js';
 import { charCorpus, newModel } from '../../models/helpers/models.js';
-import { dyingWorker, tinyRun } from '../../pool/helpers/runs.js';
+import { call, dyingWorker, tinyRun } from '../../pool/helpers/runs.js';
 import { threadCount, warmLibuv } from '../../pool/helpers/threads.js';
 
 const corpus = charCorpus(20_000);
 const options = { streams: 4, window: 8, shards: 3, workers: 3, reportEvery: 20, epochs: 1000 };
-const call = { from: 0, to: 20, learningRate: 0.5, clip: 5 };
 
 const reasonOf = async (body: () => Promise<unknown>): Promise<string> => {
   try {

@@ -1,0 +1,127 @@
+/**
+ * What determines the result of a run: the model, the corpora and the options, as plain data that is written down and
+ * compared when the run goes on. Refuses to do: what may differ (workers, reports, where and how often it is recorded).
+ */
+import { createHash } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { Corpus } from '../data/corpus.js';
+import { TimeRNNError } from '../errors.js';
+import type { ModelSpec } from '../models/types.js';
+import type { ResolvedOptions } from './options.js';
+import type { TrainingTarget } from './target.js';
+
+/** Tokens that are hashed at once: a few milliseconds, during which nothing else runs. */
+const SLICE = 2 ** 19;
+
+/** A corpus, as it is recognised. */
+export interface CorpusIdentity {
+  tokens: number;
+  /** Of the token ids as little-endian 32-bit integers, in hex. */
+  sha256: string;
+}
+
+/** What determines the result. */
+export interface RunIdentity {
+  spec: ModelSpec;
+  vocabularyHash: string;
+  corpus: CorpusIdentity;
+  heldOut?: CorpusIdentity;
+  /** Every option that counts, defaults filled in. */
+  options: Record<string, unknown> & { epochs: number };
+}
+
+/** Recognises a corpus. @throws the signal's reason */
+export async function identifyCorpus({ tokens }: Corpus, signal?: AbortSignal): Promise<CorpusIdentity> {
+  const hash = createHash('sha256');
+  // Node's hashes are specified for unshared memory only.
+  const copy = new Uint32Array(Math.min(SLICE, tokens.length));
+  for (let at = 0; at < tokens.length; at += SLICE) {
+    const slice = tokens.subarray(at, at + SLICE);
+    copy.set(slice);
+    hash.update(copy.subarray(0, slice.length));
+    await turn();
+    signal?.throwIfAborted();
+  }
+  return { tokens: tokens.length, sha256: hash.digest('hex') };
+}
+
+function optionsOf(options: ResolvedOptions, shards: number): RunIdentity['options'] {
+  const { heldOut, optimizer } = options;
+  const { weightDecay = 0, ...numbers } = optimizer.native;
+  return {
+    epochs: options.epochs,
+    streams: options.streams,
+    window: options.window,
+    shards,
+    // Two functions cannot be compared: that it is the same one is the caller's word.
+    learningRate: options.learningRateIsFunction ? 'a function' : options.learningRate(0),
+    schedule: options.schedule,
+    warmup: options.warmup,
+    optimizer: { ...numbers, ...(optimizer.averageFrom && { averageFrom: optimizer.averageFrom }) },
+    weightDecay,
+    clip: options.clip,
+    clipValue: options.clipValue,
+    activationPenalty: options.activationPenalty,
+    temporalPenalty: options.temporalPenalty,
+    randomWindows: options.randomWindows,
+    seed: Number(options.seed),
+    ...(heldOut && {
+      heldOutStreams: heldOut.streams,
+      keepBest: heldOut.keepBest,
+      patience: Number.isFinite(heldOut.patience) ? heldOut.patience : 'none',
+    }),
+  };
+}
+
+/** @param shards - how many there are */
+export async function identifyRun(
+  { parts }: TrainingTarget,
+  corpus: Corpus,
+  options: ResolvedOptions,
+  shards: number,
+): Promise<RunIdentity> {
+  const { heldOut, signal } = options;
+  return {
+    spec: parts.spec,
+    vocabularyHash: parts.vocabulary.hash,
+    corpus: await identifyCorpus(corpus, signal),
+    ...(heldOut && { heldOut: await identifyCorpus(heldOut.corpus, signal) }),
+    options: optionsOf(options, shards),
+  };
+}
+
+const shown = (value: unknown): string => (value === undefined ? 'none' : JSON.stringify(value));
+
+function different(field: string, directory: string, recorded: unknown, asked: unknown): TimeRNNError {
+  return new TimeRNNError(
+    'ERR_TIMERNN_OPTION',
+    `Expected ${field} to be as in the run that goes on in ${directory}, ${shown(recorded)}, got ${shown(asked)}`,
+  );
+}
+
+/** More epochs are a longer run of the same kind, unless the step sizes are laid out over all of them. */
+function checkEpochs(directory: string, recorded: RunIdentity['options'], asked: RunIdentity['options']): void {
+  const fixed = (asked.schedule as { kind: string }).kind === 'cosine';
+  const fits = fixed ? asked.epochs === recorded.epochs : asked.epochs >= recorded.epochs;
+  if (!fits) throw different('epochs', directory, recorded.epochs, asked.epochs);
+}
+
+/**
+ * @param recorded - of the run that is to go on
+ * @throws ERR_TIMERNN_OPTION naming what differs; more epochs do not
+ */
+export function expectSameRun(directory: string, recorded: RunIdentity, asked: RunIdentity): void {
+  for (const field of ['spec', 'vocabularyHash', 'corpus', 'heldOut'] as const) {
+    if (!isDeepStrictEqual(recorded[field], asked[field])) {
+      throw different(field === 'spec' ? "the model's spec" : field, directory, recorded[field], asked[field]);
+    }
+  }
+  const names = new Set([...Object.keys(recorded.options), ...Object.keys(asked.options)]);
+  for (const name of names) {
+    if (name === 'epochs') continue;
+    const [before, now] = [recorded.options[name], asked.options[name]];
+    if (!isDeepStrictEqual(before, now)) throw different(name, directory, before, now);
+  }
+  checkEpochs(directory, recorded.options, asked.options);
+}
