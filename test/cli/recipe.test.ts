@@ -63,7 +63,7 @@ test('a recipe trains, measures with one stream, and leaves its record; the comm
   t.regex(svg, /target \(test\) 100/);
 });
 
-test('the test text is not read before training is over: another one changes nothing but its own figure', async (t) => {
+test('training knows nothing of the test text: another one changes no figure but its own', async (t) => {
   const cwd = await temporaryFolder(t);
   await writeTiny(cwd, (recipe) => {
     delete (recipe.data as Record<string, unknown>).tokens;
@@ -129,4 +129,50 @@ test('what a recipe does not allow is one line that names it', async (t) => {
     t.is(stderr.trimEnd().split('\n').length, 1, stderr);
   }
   t.false((await readdir(cwd)).includes('runs'), 'nothing is left of a run that did not begin');
+});
+
+test('SIGTERM stops a recipe with the command that goes on; that one ends at the same bits, and counts all epochs', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeTiny(cwd, (recipe) => {
+    recipe.train = { ...(recipe.train as object), epochs: 60 };
+  });
+  const whole = await timernn([...TRAIN, '--run', 'whole', '--quiet'], { cwd });
+  t.is(whole.code, 0, whole.stderr);
+
+  let sent = false;
+  const { code, stdout, stderr } = await timernn([...TRAIN, '--json'], {
+    cwd,
+    onOutput: (child, out) => {
+      if (sent || !out.includes('"event":"epoch"')) return;
+      sent = true;
+      child.kill('SIGTERM');
+    },
+  });
+  t.is(code, 143, stderr);
+  const { goOn } = jsonLines(stdout).at(-1) as { goOn: string };
+  t.is(goOn, 'npx timernn train --recipe tiny.json --data . --workers 1 --json --resume');
+  t.true(stderr.includes(`Go on with: ${goOn}`));
+  const folder = join(cwd, 'runs', 'tiny');
+  const left = await readdir(folder);
+  t.false(left.includes('model.safetensors') || left.includes('results.json'), 'these tell a finished run');
+
+  const again = await timernn([...TRAIN], { cwd });
+  t.is(again.code, 1);
+  t.regex(again.stderr, /^timernn train: --run: runs\/tiny holds a run; expected --resume to go on with it/);
+
+  const resumed = await timernn([...goOn.split(' ').slice(2), '--quiet'], { cwd });
+  t.is(resumed.code, 0, resumed.stderr);
+  const model = (path: string) => readFile(join(cwd, path, 'model.safetensors'));
+  t.deepEqual(await model('runs/tiny'), await model('whole'));
+  const results = async (path: string) =>
+    JSON.parse(await readFile(join(cwd, path, 'results.json'), 'utf8')) as Results;
+  const [there, here] = [await results('runs/tiny'), await results('whole')];
+  t.is(there.epochs.length, 60);
+  t.is(there.measured.testPerplexity, here.measured.testPerplexity);
+  t.true(jsonLines(resumed.stdout).filter((event) => event.event === 'epoch').length < 60);
+
+  const once = await timernn([...TRAIN, '--resume'], { cwd });
+  t.is(once.code, 0, once.stderr);
+  t.regex(once.stdout, /test +perplexity/, 'a finished run is measured again, not trained');
+  t.notRegex(once.stdout, /epoch \d+\/60 /);
 });

@@ -13,7 +13,7 @@ import type { History } from '../history.js';
 import { cpuName } from '../machine.js';
 import { commandLine } from '../reporters.js';
 import type { ResultFigure } from '../run-facts.js';
-import { allEpochs, type EpochFigures } from '../run-record.js';
+import { allEpochs, type EpochFigures, secondsOf } from '../run-record.js';
 import { version } from '../version.js';
 
 /** A run that has been trained and measured. */
@@ -58,12 +58,6 @@ async function machineName(workers: number): Promise<string> {
   return `${cpuName()}, ${workers} worker${workers === 1 ? '' : 's'}, ${native.systemInfo().isa}`;
 }
 
-/** Seconds of all processes that worked on the run, as far as the record knows them. */
-function secondsOf(epochs: readonly EpochFigures[], fallback: number): number {
-  const known = epochs.every((epoch) => epoch.seconds !== undefined);
-  return known ? epochs.reduce((sum, epoch) => sum + (epoch.seconds ?? 0), 0) : fallback;
-}
-
 /** Four digits behind the point: what comes after them differs from CPU to CPU. */
 function rounded(figures: Figures): Figures {
   const json = JSON.stringify(figures, (key, value: unknown) =>
@@ -78,7 +72,7 @@ async function measuredOf(run: FinishedRun, epochs: readonly EpochFigures[]): Pr
     ...rounded(run.figures),
     epochs: epochs.at(-1)?.epoch ?? run.recipe.train.epochs,
     ...(best === undefined ? {} : { bestEpoch: best }),
-    seconds: Math.round(secondsOf(epochs, run.history.seconds)),
+    seconds: Math.round(secondsOf(epochs) ?? run.history.seconds),
     parameters: run.model.parameterCount,
     seed: run.seed,
     machine: await machineName(run.workers),
