@@ -1,7 +1,7 @@
 /** The same bits for every number of workers, from run to run, and for every length of the rounds. */
 import test from 'ava';
-import type { LayerOptions } from 'timernn';
-import { charCorpus, digest, newModel, train } from '../models/helpers/models.js';
+import type { LayerOptions, TrainOptions } from 'timernn';
+import { charCorpus, digest, NOISY, newModel, train } from '../models/helpers/models.js';
 
 /** For N = 20 an epoch has 201 windows of 8, the last one a single step; for N = 7 one of 572. */
 const corpus = charCorpus(32_037);
@@ -84,3 +84,34 @@ test('another seed, other bits', async (t) => {
   const large = await digest(newModel(corpus, { seed: Number.MAX_SAFE_INTEGER }));
   t.not(large, await digest(newModel(corpus, { seed: Number.MAX_SAFE_INTEGER - 1 })), 'every bit of a seed counts');
 });
+
+const OPTIMIZERS: NonNullable<TrainOptions['optimizer']>[] = [
+  'sgd',
+  'momentum',
+  'nesterov',
+  'adagrad',
+  'rmsprop',
+  'adam',
+  'adamw',
+  { name: 'asgd', averageFrom: 10 },
+];
+for (const optimizer of OPTIMIZERS) {
+  const name = typeof optimizer === 'string' ? optimizer : optimizer.name;
+  for (const dropoutKind of name === 'adam' ? (['element', 'locked'] as const) : (['element'] as const)) {
+    test(`1, 2 and 3 workers with all noise there is: ${name}, ${dropoutKind}`, async (t) => {
+      const { train: text } = corpus.split({ heldOut: 0.8 });
+      const bits = async (workers: number, seed = 1) => {
+        const model = newModel(corpus, { ...NOISY, more: { ...NOISY.more, dropoutKind } });
+        await train(model, text, {
+          ...{ streams: 20, shards: 4, window: 9, epochs: 2, workers, seed, optimizer, learningRate: 0.01 },
+          ...{ activationPenalty: 2, temporalPenalty: 1, clipValue: 0.1, weightDecay: 0.1, randomWindows: true },
+          reportEvery: workers * 7,
+        });
+        return digest(model);
+      };
+      const one = await bits(1);
+      for (const workers of [2, 3]) t.is(await bits(workers), one, `${workers} workers`);
+      t.not(await bits(1, 2), one, 'another seed draws other masks');
+    });
+  }
+}

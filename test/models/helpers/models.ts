@@ -7,6 +7,7 @@ import type { ExecutionContext } from 'ava';
 import {
   Corpus,
   LanguageModel,
+  type LanguageModelOptions,
   type LayerOptions,
   type TimeRNNError,
   type TrainOptions,
@@ -37,12 +38,26 @@ export interface Shape {
   /** Instead of `sizes`, which makes plain RNN layers. */
   layers?: readonly LayerOptions[];
   seed?: number;
+  /** Tied weights and noise. */
+  more?: Pick<LanguageModelOptions, 'tied' | 'inputDropout' | 'wordDropout' | 'dropoutKind'>;
 }
 
-export function newModel(corpus: Corpus, { embedding = 8, sizes = [24], layers, seed = 1 }: Shape = {}): LanguageModel {
+export function newModel(
+  corpus: Corpus,
+  { embedding = 8, sizes = [24], layers, seed = 1, more = {} }: Shape = {},
+): LanguageModel {
   const all = layers ?? sizes.map((size) => ({ cell: 'rnn' as const, size }));
-  return new LanguageModel({ vocabulary: corpus.vocabulary, embedding, layers: [...all], seed });
+  return new LanguageModel({ vocabulary: corpus.vocabulary, embedding, layers: [...all], seed, ...more });
 }
+
+/** A small model that everything which training can add is added to. */
+export const NOISY: Shape = {
+  layers: [
+    { cell: 'lstm', size: 20, dropout: 0.2, weightDrop: 0.3 },
+    { cell: 'gru', size: 13, dropout: 0.1 },
+  ],
+  more: { tied: true, inputDropout: 0.2, wordDropout: 0.1 },
+};
 
 /** A folder of its own, gone after the test. */
 export async function folderOf(t: ExecutionContext): Promise<string> {
