@@ -42,6 +42,9 @@ Span<std::int32_t> ints(const Napi::Value& v, const char* name, std::size_t expe
 Span<std::uint32_t> uints(const Napi::Value& v, const char* name, std::size_t expected) {
   return array<std::uint32_t>(v, name, expected, napi_uint32_array, "Uint32Array");
 }
+Span<std::uint8_t> bytes(const Napi::Value& v, const char* name, std::size_t expected) {
+  return array<std::uint8_t>(v, name, expected, napi_uint8_array, "Uint8Array");
+}
 
 double number(const Napi::Value& value, const char* name) {
   if (!value.IsNumber() || !std::isfinite(value.As<Napi::Number>().DoubleValue())) {
@@ -59,6 +62,15 @@ std::size_t size(const Napi::Value& value, const char* name, std::size_t min) {
              std::to_string(x));
   }
   return static_cast<std::size_t>(x);
+}
+
+double rate(const Napi::Value& value, const char* name) {
+  const double out = number(value, name);
+  if (!(out >= 0.0 && out < 1.0)) {
+    fail(value.Env(), "ERR_TIMERNN_OPTION",
+         std::string("Expected ") + name + " to be at least 0 and below 1, got " + std::to_string(out));
+  }
+  return out;
 }
 
 std::uint64_t seed(const Napi::Value& value, const char* name) {

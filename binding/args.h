@@ -51,10 +51,13 @@ Span<float> floats(const Napi::Value& value, const char* name, std::size_t expec
 Span<double> doubles(const Napi::Value& value, const char* name, std::size_t expected = kAnyLength);
 Span<std::int32_t> ints(const Napi::Value& value, const char* name, std::size_t expected = kAnyLength);
 Span<std::uint32_t> uints(const Napi::Value& value, const char* name, std::size_t expected = kAnyLength);
+Span<std::uint8_t> bytes(const Napi::Value& value, const char* name, std::size_t expected = kAnyLength);
 
 /// An integer in [min, 2^31).
 std::size_t size(const Napi::Value& value, const char* name, std::size_t min = 0);
 double number(const Napi::Value& value, const char* name);
+/// A number in [0, 1).
+double rate(const Napi::Value& value, const char* name);
 std::uint64_t seed(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);
 

@@ -3,12 +3,47 @@
 
 #include "args.h"
 #include "layers/affine.h"
+#include "layers/dropout.h"
 #include "layers/embedding.h"
 #include "layers/window.h"
 #include "losses/softmax_cross_entropy.h"
+#include "math/kernels.h"
 
 namespace timernn::binding {
 namespace {
+
+// keep N·T·D bytes, overwritten with the mask that (seed, call) address; out = xs where kept, scaled.
+Napi::Value dropout_forward(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::size_t N = size(info[5], "N", 1), T = size(info[6], "T", 1), D = size(info[7], "D", 1);
+    const std::size_t n = N * T * D;
+    float* out = floats(info[0], "out", n).data;
+    std::uint8_t* keep = bytes(info[1], "keep", n).data;
+    const float* xs = floats(info[2], "xs", n).data;
+    const DropoutRate share(rate(info[3], "rate"));
+    const std::uint64_t key = seed(info[4], "seed");
+    const auto call = static_cast<std::uint32_t>(size(info[8], "call"));
+    const bool locked = info[9].ToBoolean().Value();
+    for (std::size_t i = 0; i < N; ++i) {
+      for (std::size_t t = 0; t < T; ++t) {
+        const MaskAddress at{key, kLayer, call, static_cast<std::uint32_t>(i)};
+        dropout_mask(keep + (i * T + t) * D, at, share, locked ? 0 : t, 0, D);
+      }
+    }
+    kernels().dropout_forward(out, xs, keep, share.scale(), n);
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value dropout_backward(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto dout = floats(info[1], "dout");
+    const DropoutRate share(rate(info[3], "rate"));
+    kernels().dropout_forward(floats(info[0], "dxs", dout.length).data, dout.data,
+                              bytes(info[2], "keep", dout.length).data, share.scale(), dout.length);
+    return info.Env().Undefined();
+  });
+}
 
 Napi::Value cell_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -129,6 +164,8 @@ Napi::Value loss_backward(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_layers(Napi::Env env, Napi::Object exports) {
+  exports.Set("dropoutForward", Napi::Function::New(env, dropout_forward, "dropoutForward"));
+  exports.Set("dropoutBackward", Napi::Function::New(env, dropout_backward, "dropoutBackward"));
   exports.Set("cellForward", Napi::Function::New(env, cell_forward, "cellForward"));
   exports.Set("cellBackward", Napi::Function::New(env, cell_backward, "cellBackward"));
   exports.Set("cellInfo", Napi::Function::New(env, cell_info, "cellInfo"));

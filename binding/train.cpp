@@ -79,15 +79,6 @@ double number_or_zero(const Napi::Object& o, const char* name) {
   return value.IsUndefined() ? 0.0 : number(value, name);
 }
 
-double rate(const Napi::Value& value, const char* name) {
-  const double out = number(value, name);
-  if (!(out >= 0.0 && out < 1.0)) {
-    fail(value.Env(), "ERR_TIMERNN_OPTION",
-         std::string("Expected ") + name + " to be at least 0 and below 1, got " + std::to_string(out));
-  }
-  return out;
-}
-
 std::vector<double> rates(const Napi::Value& value, const char* name, std::size_t count) {
   if (!value.IsArray() || value.As<Napi::Array>().Length() != count) {
     fail(value.Env(), "ERR_TIMERNN_SHAPE",

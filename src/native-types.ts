@@ -331,6 +331,24 @@ export interface Binding {
     params: readonly Float32Array[],
     dims: WindowDims,
   ): void;
+  /**
+   * out and keep N×T×D, overwritten; xs N×T×D; rate in [0, 1). The mask is a function of (seed, call, stream, step, unit);
+   * `locked`: of the same for all steps.
+   */
+  dropoutForward(
+    out: Float32Array,
+    keep: Uint8Array,
+    xs: Float32Array,
+    rate: number,
+    seed: bigint,
+    N: number,
+    T: number,
+    D: number,
+    call: number,
+    locked: boolean,
+  ): void;
+  /** dxs = dout where kept, scaled as forward did; all of one length. */
+  dropoutBackward(dxs: Float32Array, dout: Float32Array, keep: Uint8Array, rate: number): void;
   /** out count×D; ids count; W V×D. Throws ERR_TIMERNN_TOKEN for an id outside [0, V). */
   embeddingForward(out: Float32Array, ids: Int32Array, W: Float32Array, V: number, D: number): void;
   /** dW V×D overwritten: zero, then rows added up. */

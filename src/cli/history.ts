@@ -64,7 +64,7 @@ export class History {
       tokens: last.tokens,
       loss: last.epochLoss,
       learningRate: last.learningRate,
-      tokensPerSecond: seconds > 0 ? (last.tokens - this.#tokensAtEpoch) / seconds : 0,
+      tokensPerSecond: seconds > 0 ? (last.tokens - this.#tokensAtEpoch) / seconds : last.tokensPerSecond,
       seconds,
       ...extra,
     };

@@ -2,9 +2,10 @@
  * What the command line adds to the folder of a run: the curve as a picture, and the figures of all its epochs, those
  * of earlier processes too. Refuses to do: checkpoints and `metrics.jsonl`, which the trainer writes.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic-write.js';
+import { TimeRNNError } from '../errors.js';
 import { type CurveLine, curveSvg } from '../report/curve-svg.js';
 import type { ReportEpoch } from '../report/types.js';
 
@@ -18,6 +19,7 @@ export interface EpochFigures {
   seconds?: number;
 }
 
+const RUN = 'run.json';
 const METRICS = 'metrics.jsonl';
 const CURVE = 'curve.svg';
 
@@ -63,6 +65,25 @@ const figuresOf = ({ epoch, loss, heldOutLoss, learningRate, seconds }: ReportEp
   learningRate,
   seconds,
 });
+
+/**
+ * The trainer refuses a folder that holds a run, too, but only once the text has been read and the run announced.
+ *
+ * @throws ERR_TIMERNN_OPTION
+ */
+export async function checkRunFolder(directory: string, resume: boolean | undefined): Promise<void> {
+  if (resume || (await stat(join(directory, RUN)).catch(() => undefined)) === undefined) return;
+  throw new TimeRNNError(
+    'ERR_TIMERNN_OPTION',
+    `--run: ${directory} holds a run; expected --resume to go on with it, or another folder`,
+  );
+}
+
+/** Seconds of training of all processes that worked on a run; undefined where the record does not know them. */
+export function secondsOf(epochs: readonly EpochFigures[]): number | undefined {
+  const known = epochs.length > 0 && epochs.every((epoch) => epoch.seconds !== undefined);
+  return known ? epochs.reduce((sum, epoch) => sum + (epoch.seconds ?? 0), 0) : undefined;
+}
 
 /** Every epoch of a run, in order: recorded ones, and those of this process that are not in the record. */
 export async function allEpochs(directory: string, fresh: readonly ReportEpoch[]): Promise<EpochFigures[]> {

@@ -20,7 +20,7 @@ import type { Interrupted, Interrupts } from './interrupt.js';
 import { machineTable } from './machine.js';
 import type { Reporter } from './reporters.js';
 import type { RecipeFacts, RunFacts } from './run-facts.js';
-import { allEpochs, type CurveRequest, writeCurve } from './run-record.js';
+import { allEpochs, type CurveRequest, secondsOf, writeCurve } from './run-record.js';
 
 /** Where the report goes and what it says beside the curves. */
 export interface ReportRequest {
@@ -88,6 +88,13 @@ async function generateSample(job: TrainingJob, signal: AbortSignal): Promise<st
 export function runDirectory({ options }: Pick<TrainingJob, 'options'>): string | undefined {
   const directory = options.run?.directory;
   return directory instanceof URL ? fileURLToPath(directory) : directory;
+}
+
+/** Of the whole run, also that part of it which earlier processes did. */
+async function trainingSeconds(job: TrainingJob, history: History): Promise<number> {
+  const directory = runDirectory(job);
+  const recorded = directory === undefined ? undefined : secondsOf(await allEpochs(directory, history.epochs));
+  return recorded ?? history.seconds;
 }
 
 async function drawCurve(job: TrainingJob, history: History): Promise<string | undefined> {
@@ -223,7 +230,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   const interrupted = interrupts.reason();
   const saves = interrupted === undefined || job.savesOnTheWay !== false;
   if (saves) await model.save(job.out);
-  if (interrupted === undefined) reporter.done(history.seconds);
+  if (interrupted === undefined) reporter.done(await trainingSeconds(job, history));
   if (saves) reporter.saved('model', job.out);
   const curve = await drawCurve(job, history);
   if (curve !== undefined) reporter.saved('curve', curve);

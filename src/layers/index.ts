@@ -11,6 +11,7 @@ export { RNN, type RNNGradients } from './rnn.js';
 export type { RNNOptions } from './rnn-options.js';
 export { type NamedTensors, Tensor, type TensorOptions } from './tensor.js';
 export { type AffineTensors, TimeAffine, type TimeAffineOptions } from './time-affine.js';
+export { TimeDropout, type TimeDropoutOptions } from './time-dropout.js';
 export { type EmbeddingTensors, TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.js';
 export { type GRUTensors, TimeGRU, type TimeGRUGradients, type TimeGRUOptions } from './time-gru.js';
 export { TimeLSTM, type TimeLSTMGradients, type TimeLSTMOptions } from './time-lstm.js';

@@ -3,17 +3,15 @@ import type { Measured, Recipe } from './schema.js';
 
 const SPLITS = { train: 'training', valid: 'validation', test: 'test' } as const;
 
-/** `115`, `82.70`, `4.348`: as a paper would print it. */
+/** A measured figure with the digits that mean something. What others stated is printed as they stated it. */
 export function figure(value: number): string {
-  return Number.isInteger(value) ? String(value) : value < 10 ? value.toFixed(3) : value.toFixed(2);
+  return value < 10 ? value.toFixed(3) : value.toFixed(2);
 }
 
 /** `129 (test): Joulin & Mikolov 2015`. */
 export function publishedWords({ source }: Pick<Recipe, 'source'>): string {
   const { perplexity, split, citation } = source;
-  return perplexity === null
-    ? `no verified figure: ${citation}`
-    : `${figure(perplexity)} (${SPLITS[split]}): ${citation}`;
+  return perplexity === null ? `no verified figure: ${citation}` : `${perplexity} (${SPLITS[split]}): ${citation}`;
 }
 
 type Perplexities = Pick<Measured, 'testPerplexity' | 'validPerplexity' | 'trainPerplexity'>;
@@ -31,7 +29,7 @@ export function perplexities(figures: Perplexities | null | undefined): [split: 
 
 /** `112 (test)`; `none` where nothing was promised. */
 export function targetWords({ target }: Pick<Recipe, 'target'>): string {
-  const found = perplexities(target).map(([split, value]) => `${figure(value)} (${split})`);
+  const found = perplexities(target).map(([split, value]) => `${value} (${split})`);
   return found.length === 0 ? 'none' : `at most ${found.join(', ')}`;
 }
 

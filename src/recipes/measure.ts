@@ -1,7 +1,7 @@
 /**
  * The figures of a trained model: perplexity of each held-out part with one stream, its state carried from the first
  * token to the last, and once more with dynamic evaluation where the recipe asks for it.
- * Refuses to do: choosing anything. The test part is read here, after training, and nowhere else.
+ * Refuses to do: choosing anything. The test part is measured here, after training, and nowhere else.
  */
 import type { Corpus } from '../data/corpus.js';
 import type { LanguageModel } from '../models/language-model.js';

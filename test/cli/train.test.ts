@@ -71,6 +71,35 @@ test('--cell, --activation and --reset-before choose the cell; what does not fit
   }
 });
 
+test('tied weights, dropout, an optimiser and patience: what is asked is in the model and in the rate', async (t) => {
+  const cwd = await folderWithBook(t);
+  const model = ['--tied', '--dropout', '0.2', '--input-dropout', '0.1', '--locked-dropout', '--weight-drop', '0.3'];
+  const more = ['--word-dropout', '0.1', '--activation-penalty', '2', '--temporal-penalty', '1', '--clip-value', '1'];
+  const run = [
+    '--optimizer',
+    'adam',
+    '--weight-decay',
+    '0.001',
+    '--random-windows',
+    '--patience',
+    '1',
+    '--epochs',
+    '3',
+  ];
+  const args = ['train', 'book.txt', ...TINY, '--cell', 'lstm', ...model, ...more, ...run, '--json', '--quiet'];
+  const { code, stdout, stderr } = await timernn(args, { cwd });
+  t.is(code, 0, stderr);
+  const events = jsonLines(stdout);
+  const epochs = events.filter((event) => event.event === 'epoch');
+  t.true(epochs.length >= 1 && epochs.length <= 3);
+  t.is(events.find((event) => event.event === 'progress')?.epochs, 3);
+  t.true((epochs[0]?.learningRate as number) <= 0.0015, 'Adam’s own step size, not that of SGD');
+  const { spec } = await LanguageModel.load(join(cwd, 'model.safetensors'));
+  t.deepEqual(spec.layers, [{ cell: 'lstm', size: 16, dropout: 0.2, weightDrop: 0.3 }]);
+  t.like(spec, { input: { dropout: 0.1, wordDropout: 0.1 }, output: { tied: true }, dropoutKind: 'locked' });
+  t.regex((await timernn(['inspect', 'model.safetensors'], { cwd })).stdout, /softmax \(tied\)/);
+});
+
 test('--json: every line of stdout is an object, text goes to stderr; --quiet silences that too', async (t) => {
   const cwd = await folderWithBook(t);
   const args = ['train', 'book.txt', ...TINY, '--epochs', '2', '--json'];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { root, timernn } from './helpers/cli.js';
 
-const COMMANDS = ['train', 'evaluate', 'generate', 'score', 'inspect', 'doctor', 'build'];
+const COMMANDS = ['train', 'recipes', 'evaluate', 'generate', 'score', 'inspect', 'doctor', 'build'];
 // Where no addon can be: shows that a command works without it.
 const WITHOUT_ADDON = { TIMERNN_NATIVE: '/nonexistent/timernn.node' };
 
@@ -58,10 +58,21 @@ const MISTAKES: [args: string[], says: RegExp][] = [
   [['train', 'x', '--separate-punctuation'], /--separate-punctuation: expected it together with --unit word/],
   [['train', 'x', '--streams', '4', '--shards', '5'], /--shards: expected at most --streams \(4\), got "5"/],
   [['train', 'x', '--from', 'm', '--size', '3'], /--size: the model of --from has decided it/],
+  [['train', 'x', '--from', 'm', '--tied'], /--tied: the model of --from has decided it/],
+  [['train', 'x', '--dropout', '1'], /--dropout: expected a number of at least 0 and below 1, got "1"/],
+  [['train', 'x', '--locked-dropout'], /--locked-dropout: expected it together with --dropout or --input-dropout/],
+  [['train', 'x', '--optimizer', 'sgdd'], /--optimizer: expected one of sgd, momentum, .*, got "sgdd"/],
+  [['train', 'x', '--clip-value', '-1'], /--clip-value: expected a number of at least 0, got "-1"/],
+  [['train', 'x', '--patience', '2', '--held-out', '0'], /--patience: expected some held-out text, got --held-out 0/],
+  [['train', 'x', '--keep-best', '--held-out', '0'], /--keep-best: expected some held-out text/],
+  [['train', 'x', '--resume'], /--resume: expected it together with --run/],
+  [['train', 'x', '--checkpoint-seconds', '9'], /--checkpoint-seconds: expected it together with --run/],
   [['train', 'x', 'y'], /too many arguments/],
   [['generate', 'm', '--temperature', 'hot'], /--temperature: expected a number of at least 0, got "hot"/],
   [['generate', 'm', '--top-k', '-3'], /--top-k: expected an integer of at least 0, got "-3"/],
   [['score', 'm', 'text', '--file', 'f'], /--file: expected either texts as arguments or a file, got both/],
+  [['evaluate', 'm', 'x', '--dynamic-window', '5'], /--dynamic-window: expected it together with --dynamic/],
+  [['evaluate', 'm', 'x', '--dynamic', '--streams', '2'], /--streams: expected 1 with --dynamic, got "2"/],
   [['evaluate', 'm'], /missing required argument 'file'/],
   [['inspect'], /missing required argument 'model'/],
 ];

@@ -1,7 +1,7 @@
 /** The commands that use a saved model: generate, score, evaluate, inspect. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -100,6 +100,24 @@ test('evaluate: the library’s perplexity, and what the vocabulary lacks', asyn
   const many = await timernn(['evaluate', 'm.safetensors', 'other.txt', '--streams', '50'], { cwd });
   t.is(many.code, 1);
   t.is(many.stderr.trimEnd().split('\n').length, 1);
+});
+
+test('evaluate --dynamic: the library’s figure with its numbers, and the model file stays as it was', async (t) => {
+  const before = await readFile(join(cwd, 'm.safetensors'));
+  const corpus = Corpus.fromText(TEXT, { unit: 'char', vocabulary: model.vocabulary });
+  const numbers = ['--dynamic-learning-rate', '0.5', '--dynamic-window', '10', '--dynamic-clip', '1'];
+  const { code, stdout, stderr } = await timernn(
+    ['evaluate', 'm.safetensors', 'text.txt', '--dynamic', ...numbers, '--json'],
+    { cwd },
+  );
+  t.is(code, 0, stderr);
+  const dynamic = { learningRate: 0.5, window: 10, clip: 1 };
+  const expected = await model.perplexity(corpus, { dynamic });
+  t.like(jsonLines(stdout)[0], { perplexity: expected, dynamic });
+  t.true(expected < (await model.perplexity(corpus)), 'a text that repeats itself is learned');
+  t.deepEqual(await readFile(join(cwd, 'm.safetensors')), before);
+  const plain = await timernn(['evaluate', 'm.safetensors', 'text.txt', '--dynamic'], { cwd });
+  t.regex(plain.stdout, /^perplexity {2}[\d.]+, with dynamic evaluation\n/);
 });
 
 test('inspect: what a file says of itself cannot steer the terminal', async (t) => {

@@ -27,6 +27,9 @@ function dynamicOptions(flags: Flags): DynamicOptions | undefined {
     ...(window === undefined ? {} : { window }),
     ...(clip === undefined ? {} : { clip }),
   };
+  if (flags.dynamic && flags.streams !== 1) {
+    throw new UsageError(`--streams: expected 1 with --dynamic, got "${flags.streams}"`);
+  }
   if (flags.dynamic) return options;
   const stray = { learningRate: 'learning-rate', window: 'window', clip: 'clip' }[Object.keys(options)[0] ?? ''];
   if (stray !== undefined) throw new UsageError(`--dynamic-${stray}: expected it together with --dynamic`);

@@ -10,9 +10,9 @@ import { abilities, jsonLine, print } from '../output.js';
 import { block } from '../reporters.js';
 
 /** The one figure by which a recipe is judged: the test's, where there is a test. */
-const headline = (figures: Parameters<typeof perplexities>[0]): string => {
+const headline = (figures: Parameters<typeof perplexities>[0], print: (value: number) => string): string => {
   const first = perplexities(figures)[0];
-  return first === undefined ? '–' : figure(first[1]);
+  return first === undefined ? '–' : print(first[1]);
 };
 
 /** Rows as columns; numbers to the right. */
@@ -28,9 +28,9 @@ function listing(recipes: readonly Recipe[]): string {
   const rows = recipes.map((recipe) => [
     recipe.name,
     modelWords(recipe),
-    recipe.source.perplexity === null ? '–' : figure(recipe.source.perplexity),
-    headline(recipe.target),
-    headline(recipe.measured),
+    recipe.source.perplexity === null ? '–' : String(recipe.source.perplexity),
+    headline(recipe.target, String),
+    headline(recipe.measured, figure),
     recipe.measured === null ? '–' : clock(recipe.measured.seconds),
   ]);
   return table([head, ...rows], new Set([2, 3, 4, 5]));

@@ -13,7 +13,7 @@ import type { History } from '../history.js';
 import { cpuName } from '../machine.js';
 import { commandLine } from '../reporters.js';
 import type { ResultFigure } from '../run-facts.js';
-import { allEpochs, type EpochFigures } from '../run-record.js';
+import { allEpochs, type EpochFigures, secondsOf } from '../run-record.js';
 import { version } from '../version.js';
 
 /** A run that has been trained and measured. */
@@ -58,19 +58,21 @@ async function machineName(workers: number): Promise<string> {
   return `${cpuName()}, ${workers} worker${workers === 1 ? '' : 's'}, ${native.systemInfo().isa}`;
 }
 
-/** Seconds of all processes that worked on the run, as far as the record knows them. */
-function secondsOf(epochs: readonly EpochFigures[], fallback: number): number {
-  const known = epochs.every((epoch) => epoch.seconds !== undefined);
-  return known ? epochs.reduce((sum, epoch) => sum + (epoch.seconds ?? 0), 0) : fallback;
+/** Four digits behind the point: what comes after them differs from CPU to CPU. */
+function rounded(figures: Figures): Figures {
+  const json = JSON.stringify(figures, (key, value: unknown) =>
+    key.endsWith('Perplexity') && typeof value === 'number' ? Number(value.toFixed(4)) : value,
+  );
+  return JSON.parse(json) as Figures;
 }
 
 async function measuredOf(run: FinishedRun, epochs: readonly EpochFigures[]): Promise<Measured> {
   const best = bestEpoch(epochs)?.epoch;
   return {
-    ...run.figures,
+    ...rounded(run.figures),
     epochs: epochs.at(-1)?.epoch ?? run.recipe.train.epochs,
     ...(best === undefined ? {} : { bestEpoch: best }),
-    seconds: Math.round(secondsOf(epochs, run.history.seconds)),
+    seconds: Math.round(secondsOf(epochs) ?? run.history.seconds),
     parameters: run.model.parameterCount,
     seed: run.seed,
     machine: await machineName(run.workers),

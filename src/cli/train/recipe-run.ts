@@ -13,6 +13,7 @@ import type { Recipe } from '../../recipes/schema.js';
 import { loadLibrary } from '../command.js';
 import { UsageError } from '../failures.js';
 import type { Reporter } from '../reporters.js';
+import { checkRunFolder } from '../run-record.js';
 import { runTraining, type TrainingJob } from '../training.js';
 import { longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
 import { resumeCommand } from './go-on.js';
@@ -62,10 +63,11 @@ function trainOptions(plan: Omit<Plan, 'options' | 'model'>, flags: TrainFlags, 
 
 async function makePlan(flags: TrainFlags, command: Typed): Promise<Plan> {
   const recipe = await findRecipe(flags.recipe ?? '');
+  const directory = flags.run ?? join('runs', recipe.name);
+  await checkRunFolder(directory, flags.resume);
   const { LanguageModel } = await loadLibrary();
   const corpora = await loadRecipeData(recipe, flags.data ?? '');
   const seed = wasTyped(command, 'seed') ? flags.seed : recipe.seed;
-  const directory = flags.run ?? join('runs', recipe.name);
   const out = wasTyped(command, 'out') ? flags.out : join(directory, 'model.safetensors');
   const options = { ...definite<LanguageModelOptions>(recipe.model), vocabulary: corpora.train.vocabulary, seed };
   const plan = { recipe, corpora, directory, out, seed };

@@ -7,6 +7,7 @@ import type { LanguageModel } from '../../models/language-model.js';
 import type { GenerateOptions, LanguageModelOptions, LayerOptions, TrainOptions } from '../../models/types.js';
 import { loadLibrary } from '../command.js';
 import { loadCorpus } from '../corpus.js';
+import { checkRunFolder } from '../run-record.js';
 import { checkDestinations, evaluationStreams, type ReportRequest, runTraining } from '../training.js';
 import { checkFlags, type TrainFlags, type Typed } from './flags.js';
 import { goOnCommand, resumeCommand } from './go-on.js';
@@ -100,6 +101,7 @@ export async function trainText(file: string, flags: TrainFlags, command: Typed)
   const title = `Training on ${basename(file)}`;
   const report: ReportRequest | undefined = flags.report === undefined ? undefined : { path: flags.report, title };
   await checkDestinations(flags.out, report);
+  if (flags.run !== undefined) await checkRunFolder(flags.run, flags.resume);
   const { model, corpus } = await makeModel(file, flags);
   const parts = flags.heldOut > 0 ? corpus.split({ heldOut: flags.heldOut }) : { train: corpus, heldOut: undefined };
   const interrupts = interruptible();

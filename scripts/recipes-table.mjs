@@ -1,0 +1,86 @@
+/**
+ * Writes the table of docs/recipes/README.md from the recipes, and takes measured figures into them.
+ *
+ *   node scripts/recipes-table.mjs                             writes the table
+ *   node scripts/recipes-table.mjs --check                     fails where the table is not that of the recipes
+ *   node scripts/recipes-table.mjs --measured results.json …   first copies the block `measured` of each run into its recipe
+ *
+ * Needs a built dist/ (npm run build:ts).
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { figure, modelWords, perplexities } from '../dist/recipes/describe.js';
+import { loadRecipes, recipesFolder } from '../dist/recipes/load.js';
+import { dynamicName } from '../dist/recipes/measure.js';
+import { parseRecipe } from '../dist/recipes/schema.js';
+import { root } from './checks.mjs';
+
+const PAGE = join(root, 'docs', 'recipes', 'README.md');
+const START = '<!-- recipes: written by scripts/recipes-table.mjs -->';
+const END = '<!-- recipes: end -->';
+const SPLITS = { train: 'training', valid: 'validation', test: 'test' };
+
+/** Copies what a run measured into the recipe that it ran, which is checked before it is written. */
+function take(path) {
+  const { recipe: name, measured } = JSON.parse(readFileSync(path, 'utf8'));
+  const file = join(recipesFolder(), `${name}.json`);
+  const recipe = parseRecipe({ ...JSON.parse(readFileSync(file, 'utf8')), measured }, file);
+  writeFileSync(file, `${JSON.stringify(recipe, null, 2)}\n`);
+  console.log(`${name}: measured figures of ${path}`);
+}
+
+const cell = (text) => text.replaceAll('|', '\\|');
+const link = ({ name }) => `[\`${name}\`](../../recipes/${name}.json)`;
+
+function published({ source }) {
+  if (source.perplexity === null) return '–';
+  const split = source.split === 'test' ? '' : ` (${SPLITS[source.split]})`;
+  return `[${source.perplexity}](${source.url})${split}`;
+}
+
+const all = (figures, print = figure) =>
+  perplexities(figures)
+    .map(([split, value]) => `${print(value)}${split === 'test' ? '' : ` (${split})`}`)
+    .join(', ') || '–';
+
+function measured({ measured: found }) {
+  if (found === null) return '–';
+  const dynamic = (found.dynamic ?? []).map((one) => `; ${dynamicName(one.options).replace(/,.*/, '')} ${all(one)}`);
+  return `**${all(found)}**${dynamic.join('')}`;
+}
+
+function time({ measured: found }) {
+  if (found === null) return '–';
+  const minutes = found.seconds / 60;
+  if (minutes < 1) return `${Math.round(found.seconds)} s`;
+  return minutes < 100 ? `${Math.round(minutes)} min` : `${(minutes / 60).toFixed(1)} h`;
+}
+
+function table(recipes) {
+  const rows = recipes.map((recipe) => [
+    link(recipe),
+    modelWords(recipe),
+    published(recipe),
+    all(recipe.target, String),
+    measured(recipe),
+    time(recipe),
+    recipe.measured?.machine ?? '–',
+  ]);
+  const head = ['Recipe', 'Model', 'Published', 'Target', 'Measured', 'Training', 'On'];
+  const lines = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`);
+  return lines.join('\n');
+}
+
+const args = process.argv.slice(2);
+const check = args.includes('--check');
+if (args[0] === '--measured') for (const path of args.slice(1)) take(path);
+
+const page = readFileSync(PAGE, 'utf8');
+const [before, rest] = page.split(START);
+const after = rest?.split(END)[1];
+if (after === undefined) throw new Error(`Expected ${PAGE} to have the lines ${START} and ${END}`);
+const next = `${before}${START}\n\n${table(await loadRecipes())}\n\n${END}${after}`;
+if (check && next !== page) {
+  console.error('docs/recipes/README.md is not that of the recipes: run node scripts/recipes-table.mjs');
+  process.exitCode = 1;
+} else if (next !== page) writeFileSync(PAGE, next);
