@@ -5,6 +5,7 @@
 import type { Corpus } from '../data/corpus.js';
 import { allocateFloats } from '../memory/arena.js';
 import { checkNames } from '../options.js';
+import { expectRate, LARGEST_FLOAT } from '../train/checks.js';
 import { resolveTrainOptions } from '../train/options.js';
 import type { TrainingTarget } from '../train/target.js';
 import { runTraining } from '../train/trainer.js';
@@ -28,6 +29,7 @@ export async function dynamicLoss(
 ): Promise<number> {
   checkNames(dynamic, NAMES, 'dynamic');
   const { learningRate = 0.1, window = 20, clip = 0.25 } = dynamic;
+  expectRate('learningRate', learningRate, LARGEST_FLOAT);
   const once = { streams: 1, shards: 1, workers: 1, epochs: 1, ...(signal && { signal }) };
   const options = resolveTrainOptions({ learningRate, window, clip, ...once }, corpus.length);
   expectStreams(corpus, 1);

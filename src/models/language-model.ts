@@ -222,7 +222,9 @@ export class LanguageModel {
     const { spec, vocabulary, parameterCount } = this;
     const { unit, size } = vocabulary;
     const { embedding } = spec.input;
-    return `LanguageModel ${inspect({ unit, vocabulary: size, embedding, layers: spec.layers, parameterCount }, options)}`;
+    const { layers, output } = spec;
+    const shown = { unit, vocabulary: size, embedding, layers, ...(output.tied && { tied: true }), parameterCount };
+    return `LanguageModel ${inspect(shown, options)}`;
   }
 
   get #target(): TrainingTarget {

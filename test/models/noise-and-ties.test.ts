@@ -1,0 +1,142 @@
+/** Dropout and tied weights in options, spec and files: what is kept, what is left out, what is refused. */
+import { join } from 'node:path';
+import test from 'ava';
+import { LanguageModel, type LanguageModelOptions, Vocabulary } from 'timernn';
+import { readSafetensorsHeader } from '#src/checkpoint/safetensors.js';
+import { nativeSpec, parseSpec, withoutNoise } from '#src/models/spec.js';
+import { refuses } from '../helpers/refused.js';
+import { charCorpus, digest, folderOf, NOISY, newModel, train } from './helpers/models.js';
+
+const vocabulary = Vocabulary.fromTokens(['<unk>', 'a', 'b', '\n'], { unit: 'char' });
+const good: LanguageModelOptions = { vocabulary, embedding: 3, layers: [{ cell: 'lstm', size: 5 }] };
+const build = (change: object) => () => new LanguageModel({ ...good, ...change });
+const layer = (change: object) =>
+  build({
+    layers: [
+      { cell: 'lstm', size: 5 },
+      { cell: 'gru', size: 4, ...change },
+    ],
+  });
+
+test('options reach the spec, and the spec says what was asked for', (t) => {
+  const noisy = build({
+    tied: true,
+    inputDropout: 0.1,
+    wordDropout: 0.2,
+    dropoutKind: 'locked',
+    layers: [{ cell: 'lstm', size: 5, dropout: 0.3, weightDrop: 0.4 }],
+  })();
+  t.deepEqual(noisy.spec, {
+    input: { kind: 'tokens', vocabulary: 4, embedding: 3, dropout: 0.1, wordDropout: 0.2 },
+    layers: [{ cell: 'lstm', size: 5, dropout: 0.3, weightDrop: 0.4 }],
+    output: { kind: 'softmax', tied: true },
+    dropoutKind: 'locked',
+  });
+  t.deepEqual(parseSpec(noisy.spec), noisy.spec);
+  t.is(
+    Object.keys(noisy.spec.layers[0]!).join(),
+    'cell,size,dropout,weightDrop',
+    'in this order, so in the same bytes',
+  );
+});
+
+test('what is off is left out: one architecture, one spec', (t) => {
+  const off = { tied: false, inputDropout: 0, wordDropout: -0, dropoutKind: 'element' };
+  const layers = [{ cell: 'lstm', size: 5, dropout: 0, weightDrop: 0 }];
+  t.deepEqual(build({ ...off, layers })().spec, build({})().spec);
+  t.is(JSON.stringify(build({ ...off, layers })().spec), JSON.stringify(build({})().spec));
+});
+
+test('noise belongs to training alone: no parameter, no other answer', async (t) => {
+  const corpus = charCorpus(2000);
+  const quiet = newModel(corpus, {
+    ...NOISY,
+    layers: [
+      { cell: 'lstm', size: 20 },
+      { cell: 'gru', size: 13 },
+    ],
+    more: { tied: true },
+  });
+  const noisy = newModel(corpus, NOISY);
+  t.is(await digest(noisy), await digest(quiet));
+  t.is(await noisy.perplexity(corpus, { streams: 4 }), await quiet.perplexity(corpus, { streams: 4 }));
+  t.is(await noisy.logProbability('the whale'), await quiet.logProbability('the whale'));
+  t.deepEqual(withoutNoise(noisy.spec), quiet.spec);
+  t.deepEqual(nativeSpec(noisy.spec), nativeSpec(quiet.spec));
+});
+
+test('tied weights: fewer parameters; a projection where the sizes differ', async (t) => {
+  const corpus = charCorpus(2000);
+  const V = corpus.vocabulary.size;
+  const same = newModel(corpus, { embedding: 12, sizes: [12], more: { tied: true } });
+  t.is(same.parameterCount, V * 12 + (12 * 12 + 12 * 12 + 12) + V);
+  const other = newModel(corpus, { embedding: 8, sizes: [12], more: { tied: true } });
+  t.is(other.parameterCount, V * 8 + (8 * 12 + 12 * 12 + 12) + 12 * 8 + V);
+  const path = join(await folderOf(t), 'tied.safetensors');
+  await train(other, corpus, { streams: 4, window: 16 });
+  await other.save(path);
+  const { tensors } = await readSafetensorsHeader(path);
+  t.deepEqual(
+    tensors
+      .map(({ name }) => name)
+      .filter((name) => !name.startsWith('layers'))
+      .sort(),
+    ['embedding.W', 'output.b', 'output.projection'],
+  );
+  const loaded = await LanguageModel.load(path);
+  t.deepEqual(loaded.spec, other.spec);
+  t.is(await digest(loaded), await digest(other));
+  t.is(await loaded.perplexity(corpus), await other.perplexity(corpus));
+});
+
+const share = 'to be a number of at least 0 and below 1, got';
+refuses('ERR_TIMERNN_OPTION', [
+  ...['inputDropout', 'wordDropout'].flatMap((name) =>
+    [1, -0.1, Number.NaN, '0.5', null].map((bad): [string, () => unknown, string] => [
+      `${name}: ${bad}`,
+      build({ [name]: bad === null ? [] : bad }),
+      `Expected ${name} ${share} ${bad === null ? '[]' : typeof bad === 'string' ? '"0.5"' : bad}`,
+    ]),
+  ),
+  ['tied: 1', build({ tied: 1 }), 'Expected tied to be true or false, got 1'],
+  [
+    'another kind of dropout',
+    build({ dropoutKind: 'zoneout' }),
+    'Expected dropoutKind to be "element" or "locked", got "zoneout"',
+  ],
+]);
+refuses('ERR_TIMERNN_SPEC', [
+  ...['dropout', 'weightDrop'].flatMap((name) =>
+    [1, -0.1, Number.NaN, Number.POSITIVE_INFINITY].map((bad): [string, () => unknown, string] => [
+      `layers[1].${name}: ${bad}`,
+      layer({ [name]: bad }),
+      `Expected layers[1].${name} ${share} ${bad}`,
+    ]),
+  ),
+  ['a string', layer({ dropout: '0.5' }), `Expected layers[1].dropout ${share} "0.5"`],
+  ['a misspelt field', layer({ dropOut: 0.5 }), 'Expected layers[1] to have only fields that exist, got "dropOut"'],
+]);
+
+const spec = new LanguageModel(good).spec;
+refuses('ERR_TIMERNN_SPEC', [
+  [
+    'input.dropout of 1',
+    () => parseSpec({ ...spec, input: { ...spec.input, dropout: 1 } }),
+    `Expected input.dropout ${share} 1`,
+  ],
+  [
+    'input.wordDropout below 0',
+    () => parseSpec({ ...spec, input: { ...spec.input, wordDropout: -1 } }),
+    `Expected input.wordDropout ${share} -1`,
+  ],
+  [
+    'output.tied: false, which is left out',
+    () => parseSpec({ ...spec, output: { kind: 'softmax', tied: false } }),
+    'Expected output.tied to be true, got false',
+  ],
+  [
+    'dropoutKind: "element", which is left out',
+    () => parseSpec({ ...spec, dropoutKind: 'element' }),
+    'Expected dropoutKind to be "locked", got "element"',
+  ],
+]);
