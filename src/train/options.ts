@@ -147,10 +147,10 @@ function resolveOnProgress(value: unknown): ResolvedOptions['onProgress'] {
  */
 export function resolveTrainOptions(options: TrainOptions, length: number): ResolvedOptions {
   checkNames(options, NAMES, 'train');
-  const { clip = 0.5, shards, reportEvery } = options;
+  const { clip = 0.5, shards, reportEvery, optimizer: given = 'sgd' } = options;
   const { window, randomWindows } = resolveWindow(options);
   const heldOut = resolveHeldOut(options);
-  const { native, averageFrom } = resolveOptimizer(options.optimizer ?? 'sgd', heldOut !== undefined);
+  const { native, averageFrom } = resolveOptimizer(given, heldOut !== undefined);
   const defaults = optimizerDefaults(native.name);
   const weightDecay = expectRate('weightDecay', options.weightDecay ?? defaults.weightDecay, LARGEST_FLOAT);
   const optimizer = { native: { ...native, ...(weightDecay > 0 && { weightDecay }) }, averageFrom };
