@@ -34,8 +34,9 @@ Napi::Value initialise_call(const Napi::CallbackInfo& info) {
   const auto at = offsets(info[2], model);
   float* params = arena(info[0], "params", arena_floats(at, model)).data;
   const std::uint64_t s = seed(info[3], "seed");
+  const double range = info[4].IsUndefined() ? 0.0 : number(info[4], "range");
   return run_async(
-      info.Env(), [=] { initialise(params, at, model, s); }, [](Napi::Env env) { return env.Undefined(); },
+      info.Env(), [=] { initialise(params, at, model, s, range); }, [](Napi::Env env) { return env.Undefined(); },
       {info[0]});
 }
 

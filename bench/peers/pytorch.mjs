@@ -5,7 +5,7 @@ import { here, python, Side } from '../side.mjs';
  * Threads pinned one to a core; memory is kept by the process instead of given back and faulted in again each step, and
  * lies in large pages where the system has them, as ours does.
  */
-function environment(threads) {
+export function pytorchEnvironment(threads) {
   return {
     OMP_NUM_THREADS: String(threads),
     MKL_NUM_THREADS: String(threads),
@@ -28,7 +28,7 @@ export default {
   restart: true,
   start(workload, threads, { quick, cores }) {
     const args = [here('peers/pytorch.py'), '--workload', JSON.stringify(workload), '--threads', String(threads)];
-    const options = { cpus: cores, env: environment(threads) };
+    const options = { cpus: cores, env: pytorchEnvironment(threads) };
     return new Side(python, quick ? [...args, '--stock'] : args, options);
   },
 };

@@ -97,9 +97,12 @@ void initialise_tensor(float* out, const TensorInfo& info, std::uint64_t seed, s
 }
 
 void initialise(float* params, const std::vector<std::size_t>& offsets, const ModelSpec& spec,
-                std::uint64_t seed) {
-  const auto table = tensor_table(spec);
-  for (std::size_t i = 0; i < table.size(); ++i) initialise_tensor(params + offsets[i], table[i], seed, i);
+                std::uint64_t seed, double range) {
+  auto table = tensor_table(spec);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (range > 0.0) table[i].init = {InitKind::uniform, static_cast<float>(range)};
+    initialise_tensor(params + offsets[i], table[i], seed, i);
+  }
 }
 
 }  // namespace timernn

@@ -57,6 +57,7 @@ export class LanguageModel {
   readonly #parts: ModelParts;
   readonly #lock = new ReadWriteLock();
   readonly #seed: bigint;
+  readonly #initialRange: number;
   #initialised: Promise<void> | undefined;
   #training = false;
 
@@ -69,6 +70,7 @@ export class LanguageModel {
   constructor(options: LanguageModelOptions, parts?: { [PARTS]: ModelParts }) {
     this.#seed = parts === undefined ? checkSeed(options?.seed ?? 1) : 0n;
     this.#parts = parts?.[PARTS] ?? newParts(options);
+    this.#initialRange = options?.initialRange ?? 0;
     if (parts !== undefined) this.#initialised = Promise.resolve();
   }
 
@@ -235,7 +237,7 @@ export class LanguageModel {
   // The first use fills the parameters, off this thread: orthogonal matrices take a while for large layers.
   async #ready(): Promise<TrainingTarget> {
     const { params, spec, layout } = this.#parts;
-    this.#initialised ??= native.initialise(params, nativeSpec(spec), layout.offsets, this.#seed);
+    this.#initialised ??= native.initialise(params, nativeSpec(spec), layout.offsets, this.#seed, this.#initialRange);
     await this.#initialised;
     return this.#target;
   }

@@ -5,6 +5,7 @@ import { allocateFloats } from '../memory/arena.js';
 import { planLayout } from '../memory/layout.js';
 import { native } from '../native.js';
 import { checkNames, expectBoolean, expectShare } from '../options.js';
+import { expectPositive, LARGEST_FLOAT } from '../train/checks.js';
 import type { ModelParts } from './model-file.js';
 import { nativeSpec, parseSpec } from './spec.js';
 import type { LanguageModelOptions } from './types.js';
@@ -17,6 +18,7 @@ const MODEL_NAMES: readonly string[] = [
   'inputDropout',
   'wordDropout',
   'dropoutKind',
+  'initialRange',
   'seed',
 ] satisfies (keyof LanguageModelOptions)[];
 
@@ -44,6 +46,7 @@ export function newParts(options: LanguageModelOptions): ModelParts {
   if (!Array.isArray(options.layers)) {
     throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected layers to be an array, got ${describe(options.layers)}`);
   }
+  if (options.initialRange !== undefined) expectPositive('initialRange', options.initialRange, LARGEST_FLOAT);
   const dropoutKind = dropoutKindOf(options.dropoutKind);
   const spec = parseSpec({
     input: {

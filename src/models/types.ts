@@ -126,6 +126,12 @@ export interface LanguageModelOptions {
    */
   dropoutKind?: 'element' | 'locked';
   /**
+   * Draws every weight and bias from ± this, as in many papers, instead of as its layer does by default (tensors of each
+   * cell: see `docs/decisions/0004-initialisation.md`). A finite number above 0.
+   * @default by the layer
+   */
+  initialRange?: number;
+  /**
    * Seed of the initialisation: an integer in [0, 2⁵³).
    * @default 1
    */

@@ -48,6 +48,7 @@ const model = z.strictObject(
     tied: flag.optional(),
     inputDropout: share.optional(),
     wordDropout: share.optional(),
+    initialRange: z.number(expecting('a number above 0')).positive(expecting('a number above 0')).optional(),
     dropoutKind: z.enum(['element', 'locked'], expecting('one of element, locked')).optional(),
   },
   object,
