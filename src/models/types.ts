@@ -156,9 +156,13 @@ export interface TrainOptions {
   shards?: number;
   /** Step size, or a function of the epoch (from 0). @default 1; 0.001 for adam, adamw and rmsprop, 0.01 for adagrad */
   learningRate?: number | ((epoch: number) => number);
-  /** How the step size changes from there. Not together with a function as `learningRate`. @default constant */
+  /**
+   * How the step size changes from there. Not together with a function as `learningRate`; with `asgd` a plateau must not
+   * `restore`.
+   * @default constant
+   */
   schedule?: ScheduleOptions;
-  /** Windows over which the step size rises from 0 to where the schedule has it. @default 0 */
+  /** Windows over which the step size rises to where the schedule has it; the first of n has 1/n of it. @default 0 */
   warmup?: number;
   /** What makes steps of gradients: a name, or a name with its numbers. @default 'sgd' */
   optimizer?: OptimizerName | OptimizerOptions;
@@ -190,7 +194,7 @@ export interface TrainOptions {
   patience?: number;
   /** Called with each report, before it is yielded. */
   onProgress?: (progress: TrainProgress) => void;
-  /** A directory that the run is recorded in, with checkpoints that it can go on from. */
+  /** A directory that the run is recorded in, with checkpoints that it can go on from. One process at a time. */
   run?: RunOptions;
   /** Windows in a round, i.e. between two progress reports. @default as many as take about a quarter of a second */
   reportEvery?: number;
@@ -243,7 +247,11 @@ export interface RunOptions {
    * `best.safetensors`, the model as it was best.
    */
   directory: string | URL;
-  /** Seconds of training between checkpoints. @default 300 */
+  /**
+   * Seconds of training between checkpoints. There is one at the end of each epoch, too, and where the run is stopped or
+   * left.
+   * @default 300
+   */
   checkpointSeconds?: number;
   /** Windows between checkpoints; instead of seconds. */
   checkpointWindows?: number;
@@ -251,7 +259,11 @@ export interface RunOptions {
   keep?: number;
   /**
    * Goes on from the newest checkpoint, to the same bits as a run that was never stopped; also with another number of
-   * workers. The options must be those of the run. A directory that has none yet starts anew.
+   * workers. The options and corpora must be those of the run, and a function as `learningRate` the same one, which
+   * nobody can check; `epochs` may be more than before, unless the schedule is a cosine. The model's own parameters do
+   * not matter. A directory that has no run yet starts anew. A newest checkpoint that the disk has damaged is passed over
+   * with a warning (TIMERNN_CHECKPOINT_DAMAGED); another kind of kernels than the run was started with makes other bits,
+   * which is a warning, too (TIMERNN_RUN_MACHINE).
    * @default false: a directory that holds a run is refused
    */
   resume?: boolean;
