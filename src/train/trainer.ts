@@ -36,6 +36,28 @@ async function nextReport(
   return report;
 }
 
+/** Every epoch that is left. */
+async function* runEpochs(
+  training: Training,
+  pool: RoundPool,
+  options: ResolvedOptions,
+  record: RunRecord | undefined,
+): AsyncGenerator<TrainProgress, void, undefined> {
+  const { signal, onProgress } = options;
+  const length = new RoundLength(options.reportEvery);
+  while (!training.over) {
+    training.startEpoch();
+    for (let ended = false; !ended; ) {
+      signal?.throwIfAborted();
+      // What a cancelled round finished is reported too, before the next turn of the loop throws.
+      const report = await nextReport(training, pool, length, record);
+      ended = report.epochEnd;
+      onProgress?.(report);
+      yield report;
+    }
+  }
+}
+
 /**
  * Trains and yields after every round. Between two `next()` calls no worker runs, so the caller may save, evaluate or
  * generate in the loop's body.
@@ -48,7 +70,7 @@ export async function* runTraining(
   corpus: Corpus,
   options: ResolvedOptions,
 ): AsyncGenerator<TrainProgress, void, undefined> {
-  const { signal, onProgress } = options;
+  const { signal } = options;
   signal?.throwIfAborted();
   const plan = planRun(target, corpus, options);
   const state = initialState();
@@ -56,31 +78,21 @@ export async function* runTraining(
   if (averageFrom !== undefined && 'step' in averageFrom) state.averageFrom = averageFrom.step;
   const training = new Training(target, options, plan, state);
   const record = options.run && (await openRun(options.run, { target, plan, state }, corpus, options));
-  // A worker without a shard would hold a workspace and compute nothing.
-  const pool = new RoundPool({ run: plan.run, workers: Math.min(options.workers, plan.run.shardRows.length) });
-  const forget = onAbort(signal, () => pool.cancel());
-  const length = new RoundLength(options.reportEvery);
+  // From here on the directory is locked: whatever fails has to give it back.
   try {
-    if (!training.over) await pool.prepare();
-    while (!training.over) {
-      training.startEpoch();
-      for (let ended = false; !ended; ) {
-        signal?.throwIfAborted();
-        // What a cancelled round finished is reported too, before the next turn of the loop throws.
-        const report = await nextReport(training, pool, length, record);
-        ended = report.epochEnd;
-        onProgress?.(report);
-        yield report;
-      }
-    }
-    await training.finish();
-  } finally {
-    forget();
+    // A worker without a shard would hold a workspace and compute nothing.
+    const pool = new RoundPool({ run: plan.run, workers: Math.min(options.workers, plan.run.shardRows.length) });
+    const forget = onAbort(signal, () => pool.cancel());
     try {
-      await pool.close();
+      if (!training.over) await pool.prepare();
+      yield* runEpochs(training, pool, options, record);
+      await training.finish();
     } finally {
-      // A run that is stopped or left has a checkpoint of where it was; one that failed has the ones before.
-      await record?.close(training.sound);
+      forget();
+      await pool.close();
     }
+  } finally {
+    // A run that is stopped or left has a checkpoint of where it was; one that failed has the ones before.
+    await record?.close(training.sound);
   }
 }

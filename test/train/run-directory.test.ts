@@ -3,51 +3,27 @@ import { spawnSync } from 'node:child_process';
 import * as promises from 'node:fs/promises';
 import { access, appendFile, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { Corpus, type TrainOptions } from 'timernn';
 import type { FileSystem } from '#src/checkpoint/atomic-write.js';
 import { readSafetensors, type TensorInput, writeSafetensors } from '#src/checkpoint/safetensors.js';
 import { digest, folderOf, isCode, newModel } from '../models/helpers/models.js';
-import { checkpointsOf, corpus, heldOut, metricsOf, newest, record, text } from './helpers/recorded.js';
+import {
+  begun,
+  checkpointsOf,
+  corpus,
+  goOn,
+  metricsOf,
+  newest,
+  record,
+  SHORT,
+  straight,
+  text,
+  warningsOf,
+} from './helpers/recorded.js';
 import { newTarget, trainWith } from './helpers/target.js';
 
-const options: TrainOptions = { streams: 4, window: 16, epochs: 3, learningRate: 0.5, reportEvery: 20, heldOut };
-
-/** A run that was left after its first epoch, with checkpoints at 64, 80 (the end of the epoch is at 85) and so on. */
-async function begun(t: ExecutionContext, keep = 3): Promise<string> {
-  const directory = join(await folderOf(t), 'run');
-  const run = { directory, checkpointWindows: 16, keep };
-  await record(newModel(corpus), text, { ...options, run }, ({ epoch, window }) => epoch === 1 && window >= 11);
-  return directory;
-}
-
-const goOn = (directory: string, more: TrainOptions = {}, model = newModel(corpus)) =>
-  record(model, text, { ...options, ...more, run: { directory, resume: true } });
-
-/** Warnings about a directory while the body runs; other tests have theirs. */
-async function warningsOf(directory: string, body: () => Promise<unknown>): Promise<(Error & { code?: string })[]> {
-  const warnings: (Error & { code?: string })[] = [];
-  const listener = (warning: Error) => warnings.push(warning);
-  process.on('warning', listener);
-  try {
-    await body();
-    await new Promise(setImmediate);
-  } finally {
-    process.off('warning', listener);
-  }
-  return warnings.filter(({ code, message }) => code?.startsWith('TIMERNN_') && message.includes(directory));
-}
-
-let whole: Promise<string> | undefined;
-/** Where all of it ends up. */
-const straight = (): Promise<string> => {
-  whole ??= (async () => {
-    const model = newModel(corpus);
-    await record(model, text, options);
-    return digest(model);
-  })();
-  return whole;
-};
+const options = SHORT;
 
 test('a directory that holds a run is refused, unless it is to go on', async (t) => {
   const directory = await begun(t);
@@ -250,7 +226,10 @@ test('lines of epochs that are trained again are cut off, and half a line too', 
 
 test('what a killed process leaves of a file is swept away', async (t) => {
   const directory = await begun(t);
-  const left = [join(directory, '.run.json.0123456789ab.tmp'), join(directory, 'checkpoints', '.x.safetensors.ab.tmp')];
+  const left = [
+    join(directory, '.run.json.0123456789ab.tmp'),
+    join(directory, 'checkpoints', '.0000000096.safetensors.0123456789ab.tmp'),
+  ];
   for (const path of left) await writeFile(path, 'half');
   await goOn(directory);
   for (const path of left) await t.throwsAsync(access(path));

@@ -1,11 +1,12 @@
 /** Runs that are recorded in a directory: what they leave there, and how they are stopped. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import type { Corpus, LanguageModel, TrainOptions, TrainProgress } from 'timernn';
 import { readSafetensorsHeader } from '#src/checkpoint/safetensors.js';
 import type { EpochMetrics } from '#src/train/record.js';
 import type { RunState } from '#src/train/state.js';
-import { charCorpus, NOISY, type Shape } from '../../models/helpers/models.js';
+import { charCorpus, digest, folderOf, NOISY, newModel, type Shape } from '../../models/helpers/models.js';
 
 export const corpus = charCorpus(6000);
 export const { train: text, heldOut } = corpus.split({ heldOut: 0.1 });
@@ -73,3 +74,47 @@ export async function metricsOf(directory: string): Promise<EpochMetrics[]> {
   const lines = (await readFile(join(directory, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
   return lines.map((line) => JSON.parse(line) as EpochMetrics);
 }
+
+/** Warnings about a directory while the body runs; other tests have theirs. */
+export async function warningsOf(
+  directory: string,
+  body: () => Promise<unknown>,
+): Promise<(Error & { code?: string })[]> {
+  const warnings: (Error & { code?: string })[] = [];
+  const listener = (warning: Error) => warnings.push(warning);
+  process.on('warning', listener);
+  try {
+    await body();
+    await new Promise(setImmediate);
+  } finally {
+    process.off('warning', listener);
+  }
+  return warnings.filter(({ code, message }) => code?.startsWith('TIMERNN_') && message.includes(directory));
+}
+
+/** How the runs are trained that tests of directories leave. */
+export const SHORT: TrainOptions = { streams: 4, window: 16, epochs: 3, learningRate: 0.5, reportEvery: 20, heldOut };
+
+/** A run that was left after its first epoch, with checkpoints at 64, 80 (the end of the epoch is at 85) and so on. */
+export async function begun(t: ExecutionContext, keep = 3, more: TrainOptions = {}): Promise<string> {
+  const directory = join(await folderOf(t), 'run');
+  const run = { directory, checkpointWindows: 16, keep };
+  const left = ({ epoch, window }: TrainProgress) => epoch === 1 && window >= 11;
+  await record(newModel(corpus), text, { ...SHORT, ...more, run }, left);
+  return directory;
+}
+
+/** Goes on with such a run. */
+export const goOn = (directory: string, more: TrainOptions = {}, model = newModel(corpus)) =>
+  record(model, text, { ...SHORT, ...more, run: { directory, resume: true } });
+
+let whole: Promise<string> | undefined;
+/** Where all of it ends up. */
+export const straight = (): Promise<string> => {
+  whole ??= (async () => {
+    const model = newModel(corpus);
+    await record(model, text, SHORT);
+    return digest(model);
+  })();
+  return whole;
+};
