@@ -293,7 +293,7 @@ export interface TrainProgress {
   tokensPerSecond: number;
   /** Global gradient norm of the round's last window, before clipping. */
   gradientNorm: number;
-  /** Step size of the round's last window. */
+  /** Step size of the round's last window; where lengths are drawn, as a window of the usual length has it. */
   learningRate: number;
   /** Mean negative log-likelihood in nats a token of `heldOut`; in the last report of an epoch, where there is `heldOut`. */
   heldOutLoss?: number;

@@ -11,7 +11,7 @@ export interface EpochMetrics {
   perplexity: number;
   heldOutLoss?: number;
   heldOutPerplexity?: number;
-  /** Step size of the epoch's last window. */
+  /** Step size of the epoch's last window; where lengths are drawn, as a window of the usual length has it. */
   learningRate: number;
   tokensPerSecond: number;
   /** Seconds of training in this epoch. */
@@ -24,7 +24,7 @@ export interface EpochMetrics {
 
 /** Records a run. Every call is made between two rounds, and waits for the disk. */
 export interface RunRecord {
-  /** Windows until a checkpoint is due. */
+  /** Most windows until a checkpoint is due; asked before every round. */
   windowsLeft(): number;
   /** A round ended inside an epoch. */
   round(): Promise<void>;

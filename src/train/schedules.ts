@@ -31,20 +31,25 @@ export interface RatePlan {
 }
 
 /**
- * Fills `rates` with the step size of each window: the base, half a cosine over the steps of the whole run, a linear
- * rise over the first `warmup` windows (the first of them has 1/warmup), in proportion to a drawn window's length.
+ * The step size of window w of the epoch, whatever its length: the base, half a cosine over the steps of the whole run, a
+ * linear rise over the first `warmup` windows (the first of them has 1/warmup). What reports show.
  */
+export function rateAt(plan: Omit<RatePlan, 'windows' | 'usualSteps'>, w: number): number {
+  const { base, schedule, warmup, epoch, epochs, done, edges, steps } = plan;
+  let rate = base;
+  if (schedule.kind === 'cosine') {
+    const progress = (epoch * steps + edges[w]!) / (epochs * steps);
+    rate = schedule.minimum + (base - schedule.minimum) * 0.5 * (1 + Math.cos(Math.PI * progress));
+  }
+  return done + w + 1 < warmup ? rate * ((done + w + 1) / warmup) : rate;
+}
+
+/** Fills `rates` with the step size of each window: `rateAt`, in proportion to a drawn window's length. */
 export function fillRates(rates: Float64Array, plan: RatePlan): void {
-  const { base, schedule, warmup, epoch, epochs, done, edges, windows, steps, usualSteps } = plan;
+  const { edges, windows, usualSteps } = plan;
   for (let w = 0; w < windows; w++) {
-    const edge = edges[w]!;
-    let rate = base;
-    if (schedule.kind === 'cosine') {
-      const progress = (epoch * steps + edge) / (epochs * steps);
-      rate = schedule.minimum + (base - schedule.minimum) * 0.5 * (1 + Math.cos(Math.PI * progress));
-    }
-    if (done + w + 1 < warmup) rate *= (done + w + 1) / warmup;
-    if (usualSteps !== undefined) rate *= (edges[w + 1]! - edge) / usualSteps;
+    let rate = rateAt(plan, w);
+    if (usualSteps !== undefined) rate *= (edges[w + 1]! - edges[w]!) / usualSteps;
     rates[w] = rate;
   }
   rates.fill(0, windows);

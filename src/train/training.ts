@@ -10,7 +10,7 @@ import { type JudgeRules, judge } from './judge.js';
 import type { ResolvedOptions } from './options.js';
 import type { RunPlan } from './plan-run.js';
 import type { EpochMetrics } from './record.js';
-import { epochFactor, fillRates } from './schedules.js';
+import { epochFactor, fillRates, type RatePlan, rateAt } from './schedules.js';
 import { addRound, endEpoch, type RunState } from './state.js';
 import type { TrainingTarget } from './target.js';
 import { fillEdges } from './windows.js';
@@ -36,6 +36,8 @@ export class Training {
   readonly #options: ResolvedOptions;
   readonly #plan: RunPlan;
   readonly #state: RunState;
+  /** Of the epoch under way. */
+  #rates: RatePlan | undefined;
 
   constructor(target: TrainingTarget, options: ResolvedOptions, plan: RunPlan, state: RunState) {
     this.#target = target;
@@ -61,7 +63,7 @@ export class Training {
     const { schedule, warmup, epochs } = this.#options;
     if (window === 0) for (const state of run.states) state.fill(0);
     this.windows = fillEdges(run.edges, rule, epoch);
-    fillRates(run.rates, {
+    this.#rates = {
       base: this.#options.learningRate(epoch) * epochFactor(schedule, epoch) * judgement.plateau.factor,
       schedule,
       warmup,
@@ -72,7 +74,8 @@ export class Training {
       windows: this.windows,
       steps: rule.steps,
       usualSteps: rule.random ? rule.window : undefined,
-    });
+    };
+    fillRates(run.rates, this.#rates);
   }
 
   /** Runs at most `most` windows of the epoch. @returns how many, and in what time */
@@ -115,7 +118,7 @@ export class Training {
       epochLoss: epochLoss / epochTokens,
       tokensPerSecond: lastRound.tokens / lastRound.seconds,
       gradientNorm: lastRound.gradientNorm,
-      learningRate: this.#plan.run.rates[window - 1]!,
+      learningRate: rateAt(this.#rates!, window - 1),
     };
   }
 

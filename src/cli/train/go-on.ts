@@ -1,4 +1,5 @@
 /** The command that goes on with an interrupted `timernn train`. */
+import { optimizerDefaults } from '../../train/optimizer-options.js';
 import type { History } from '../history.js';
 import { commandLine } from '../reporters.js';
 import { longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
@@ -19,6 +20,7 @@ const KEPT: readonly (keyof TrainFlags)[] = [
   'temporalPenalty',
   'patience',
   'keepBest',
+  'seed',
   'heldOut',
   'sample',
   'prompt',
@@ -34,11 +36,8 @@ function typedWords(command: Typed, flags: TrainFlags, name: keyof TrainFlags): 
 }
 
 /** The learning rate at which the epoch that was cut short, or the next one, has to start. */
-function nextRate(flags: TrainFlags, history: Pick<History, 'epochsDone' | 'last'>): number | undefined {
-  const { last, epochsDone } = history;
-  if (flags.learningRate !== undefined) return flags.learningRate * flags.decay ** epochsDone;
-  // The start is the library's own; what the run has shown of it is enough.
-  return last === undefined ? undefined : last.learningRate * (last.epochEnd ? flags.decay : 1);
+function nextRate({ learningRate, optimizer, decay }: TrainFlags, epochsDone: number): number {
+  return (learningRate ?? optimizerDefaults(optimizer ?? 'sgd').learningRate) * decay ** epochsDone;
 }
 
 /**
@@ -50,13 +49,12 @@ export function goOnCommand(
   file: string,
   flags: TrainFlags,
   command: Typed,
-  history: Pick<History, 'epochsDone' | 'last'>,
+  { epochsDone }: Pick<History, 'epochsDone'>,
 ): string | undefined {
-  const left = flags.epochs - history.epochsDone;
+  const left = flags.epochs - epochsDone;
   if (left <= 0) return undefined;
   const words = ['npx', 'timernn', 'train', file, '--from', flags.out, '--out', flags.out, '--epochs', String(left)];
-  const rate = nextRate(flags, history);
-  if (rate !== undefined) words.push('--learning-rate', String(Number(rate.toPrecision(6))));
+  words.push('--learning-rate', String(Number(nextRate(flags, epochsDone).toPrecision(6))));
   for (const name of KEPT) if (wasTyped(command, name)) words.push(...typedWords(command, flags, name));
   for (const name of ['json', 'quiet'] as const) if (flags[name]) words.push(`--${name}`);
   return commandLine(words);
