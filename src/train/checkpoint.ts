@@ -14,7 +14,7 @@ import {
 } from '../checkpoint/safetensors.js';
 import { describe, TimeRNNError } from '../errors.js';
 import { viewsOf } from '../memory/arena.js';
-import type { RunIdentity } from './identity.js';
+import { hasFixedLength, type RunIdentity } from './identity.js';
 import type { RunPlan } from './plan-run.js';
 import type { RunState } from './state.js';
 import { parseState } from './state-schema.js';
@@ -69,6 +69,13 @@ export async function writeCheckpoint(
   await writeSafetensors(path, tensorsOf(memory, memory.state), metadata, fileSystem);
 }
 
+/** A file that is whole, but no checkpoint of this run: nothing has damaged it, and nobody may put it aside. */
+export class ForeignCheckpoint extends TimeRNNError {
+  constructor(path: string, expected: string, got: string) {
+    super('ERR_TIMERNN_FORMAT', `Expected ${path} to have ${expected}, got ${got}`);
+  }
+}
+
 function wrong(path: string, expected: string, got: string): TimeRNNError {
   return new TimeRNNError('ERR_TIMERNN_FORMAT', `Expected ${path} to have ${expected}, got ${got}`);
 }
@@ -92,13 +99,19 @@ function parseMetadata(
   mostWindows: number,
 ): RunState {
   const [format, version] = [metadata.get('format'), metadata.get('version')];
-  if (format !== CHECKPOINT_FORMAT) throw wrong(path, `the format ${CHECKPOINT_FORMAT}`, describe(format));
-  if (version !== CHECKPOINT_VERSION) throw wrong(path, `the format version ${CHECKPOINT_VERSION}`, describe(version));
+  const foreign = (expected: string, got: string) => new ForeignCheckpoint(path, expected, got);
+  if (format !== CHECKPOINT_FORMAT) throw foreign(`the format ${CHECKPOINT_FORMAT}`, describe(format));
+  if (version !== CHECKPOINT_VERSION) throw foreign(`the format version ${CHECKPOINT_VERSION}`, describe(version));
   const found = parseJson(path, metadata, 'identity') as Partial<RunIdentity> | null;
   const options = { epochs: 1, ...found?.options };
   const own = JSON.parse(JSON.stringify(identity)) as RunIdentity;
   if (!isDeepStrictEqual(withoutEpochs({ ...found, options } as RunIdentity), withoutEpochs(own))) {
-    throw wrong(path, 'a checkpoint of this run', 'one of another run');
+    throw foreign('a checkpoint of this run', 'one of another run');
+  }
+  const { epochs } = own.options;
+  // With a run.json that has been compared already; without one nothing else would tell.
+  if (hasFixedLength(own) && options.epochs !== epochs) {
+    throw foreign(`steps laid out over ${epochs} epochs`, `steps over ${describe(options.epochs)}`);
   }
   return parseState(path, parseJson(path, metadata, 'state'), mostWindows);
 }

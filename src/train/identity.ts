@@ -100,10 +100,13 @@ function different(field: string, directory: string, recorded: unknown, asked: u
   );
 }
 
+/** Whether the step sizes are laid out over all epochs, so that more of them would be another run. */
+export const hasFixedLength = ({ options }: Pick<RunIdentity, 'options'>): boolean =>
+  (options.schedule as { kind?: unknown } | undefined)?.kind === 'cosine';
+
 /** More epochs are a longer run of the same kind, unless the step sizes are laid out over all of them. */
 function checkEpochs(directory: string, recorded: RunIdentity['options'], asked: RunIdentity['options']): void {
-  const fixed = (asked.schedule as { kind: string }).kind === 'cosine';
-  const fits = fixed ? asked.epochs === recorded.epochs : asked.epochs >= recorded.epochs;
+  const fits = hasFixedLength({ options: asked }) ? asked.epochs === recorded.epochs : asked.epochs >= recorded.epochs;
   if (!fits) throw different('epochs', directory, recorded.epochs, asked.epochs);
 }
 

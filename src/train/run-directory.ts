@@ -2,23 +2,22 @@
  * A run's directory: `run.json`, `metrics.jsonl`, `checkpoints/`, `best.safetensors`, and a lock while a process works in
  * it. Refuses to do: what is in a checkpoint (see `checkpoint.ts`), and writing while a worker runs.
  */
-import { mkdir, readdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Corpus } from '../data/corpus.js';
 import { TimeRNNError } from '../errors.js';
 import { writeModel } from '../models/model-file.js';
-import { type RunMemory, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { type RunMemory, writeCheckpoint } from './checkpoint.js';
+import { CheckpointDue } from './checkpoint-due.js';
+import { checkpointName, listCheckpoints, loadNewest, sweep } from './checkpoint-folder.js';
 import { expectSameRun, identifyRun, type RunIdentity } from './identity.js';
 import { appendMetrics, cutMetrics } from './metrics-file.js';
 import type { ResolvedOptions } from './options.js';
 import type { EpochMetrics, RunRecord } from './record.js';
-import { machineOf, newRunFile, readRunFile, writeRunFile } from './run-file.js';
+import { type Machine, machineOf, newRunFile, type RunFile, readRunFile, writeRunFile } from './run-file.js';
 import { takeLock } from './run-lock.js';
 import type { ResolvedRun } from './run-options.js';
-
-/** `0000001234.safetensors`: names in the order of the windows that are done. */
-const CHECKPOINT = /^\d{10,}\.safetensors$/;
-const nameOf = (done: number): string => `${String(done).padStart(10, '0')}.safetensors`;
+import type { TrainingTarget } from './target.js';
 
 /** Where everything lies. */
 function pathsOf(directory: string) {
@@ -39,69 +38,33 @@ function fileError(path: string, cause: unknown): unknown {
   return new TimeRNNError('ERR_TIMERNN_FILE', `Expected ${path} to be writable, got ${got}`, { cause });
 }
 
-/** Names of checkpoints, newest first. */
-async function listCheckpoints({ checkpoints }: Paths): Promise<string[]> {
-  const names = (await readdir(checkpoints)).filter((name) => CHECKPOINT.test(name));
-  return names.sort((a, b) => b.length - a.length || (a < b ? 1 : -1));
-}
-
-/** Temporary files of a process that was killed while it wrote; whoever has the lock may take them away. */
-async function sweep(...folders: string[]): Promise<void> {
-  for (const folder of folders) {
-    for (const name of await readdir(folder)) {
-      if (/^\..*\.tmp$/.test(name)) await unlink(join(folder, name));
-    }
-  }
+/** Kernels that round otherwise than those that the run was started with. */
+function warnOfKernels(directory: string, recorded: Partial<Machine> | undefined): void {
+  const own = machineOf();
+  // A run of a release that did not record its products yet has nothing to compare.
+  const differs = (['isa', 'gemm'] as const).filter(
+    (name) => recorded?.[name] !== own[name] && (name === 'isa' || recorded?.[name] !== undefined),
+  );
+  if (differs.length === 0) return;
+  const shown = (machine: Partial<Machine> | undefined) => differs.map((name) => machine?.[name]).join(', ');
+  process.emitWarning(
+    `The run in ${directory} was started with ${shown(recorded)} kernels and goes on with ${shown(own)}: its result may ` +
+      'differ from that of a run that was never stopped',
+    { code: 'TIMERNN_RUN_MACHINE' },
+  );
 }
 
 /**
- * Loads the newest checkpoint that can be read. A damaged one is said so and put aside; checkpoints are written whole or
- * not at all, so it is the disk's doing.
+ * Compares with the run that is there.
  *
- * @returns whether there was any
- * @throws ERR_TIMERNN_FORMAT or ERR_TIMERNN_FILE, that of the newest, where none can be read
+ * @returns what `run.json` is to say where that is not what it says
+ * @throws ERR_TIMERNN_OPTION where they differ
  */
-async function loadNewest(paths: Paths, memory: RunMemory, identity: RunIdentity): Promise<boolean> {
-  const names = await listCheckpoints(paths);
-  const damaged: { path: string; error: unknown }[] = [];
-  for (const name of names) {
-    const path = join(paths.checkpoints, name);
-    try {
-      Object.assign(memory.state, await readCheckpoint(path, memory, identity));
-    } catch (error) {
-      damaged.push({ path, error });
-      continue;
-    }
-    for (const { path: bad, error } of damaged) {
-      const reason = error instanceof Error ? error.message : String(error);
-      process.emitWarning(`The run goes on from ${path}, since a newer checkpoint is damaged: ${reason}`, {
-        code: 'TIMERNN_CHECKPOINT_DAMAGED',
-      });
-      await rename(bad, `${bad}.damaged`);
-    }
-    return true;
-  }
-  if (damaged[0] !== undefined) throw damaged[0].error;
-  return false;
-}
-
-/** Compares with the run that is there, or writes down the one that starts. @throws ERR_TIMERNN_OPTION where they differ */
-async function agree(run: ResolvedRun, paths: Paths, identity: RunIdentity): Promise<void> {
-  const { directory, fileSystem } = run;
-  const found = await readRunFile(paths.run);
-  if (found === undefined) return writeRunFile(paths.run, await newRunFile(identity), fileSystem);
+function agree(directory: string, found: RunFile, identity: RunIdentity): RunFile | undefined {
   const asked = JSON.parse(JSON.stringify(identity)) as RunIdentity;
   expectSameRun(directory, found, asked);
-  const { isa } = machineOf();
-  if (found.machine?.isa !== isa) {
-    process.emitWarning(
-      `The run in ${directory} was started with ${found.machine?.isa} kernels and goes on with ${isa}: its result may ` +
-        'differ from that of a run that was never stopped',
-      { code: 'TIMERNN_RUN_MACHINE' },
-    );
-  }
-  if (found.options.epochs === asked.options.epochs) return;
-  await writeRunFile(paths.run, { ...found, options: asked.options }, fileSystem);
+  warnOfKernels(directory, found.machine);
+  return found.options.epochs === asked.options.epochs ? undefined : { ...found, options: asked.options };
 }
 
 /** Records a run in its directory. */
@@ -111,9 +74,9 @@ class RunDirectory implements RunRecord {
   readonly #memory: RunMemory;
   readonly #identity: RunIdentity;
   readonly #unlock: () => Promise<void>;
+  readonly #due: CheckpointDue;
   /** Where the state was when it was last saved. */
   #saved = '';
-  #savedSeconds = 0;
   /** Set once something could not be written: what is on the disk is then older than a checkpoint may say. */
   #failed = false;
 
@@ -127,6 +90,7 @@ class RunDirectory implements RunRecord {
     }: { paths: Paths; memory: RunMemory; identity: RunIdentity; unlock: () => Promise<void> },
   ) {
     this.#run = run;
+    this.#due = new CheckpointDue(run);
     this.#paths = paths;
     this.#memory = memory;
     this.#identity = identity;
@@ -136,30 +100,25 @@ class RunDirectory implements RunRecord {
   /** Takes note that the state is that of a checkpoint. */
   markSaved(): void {
     this.#saved = this.#position;
-    this.#savedSeconds = this.#memory.state.seconds;
+    this.#due.saved(this.#memory.state);
   }
 
   async save(): Promise<void> {
-    const path = join(this.#paths.checkpoints, nameOf(this.#memory.state.done));
+    const path = join(this.#paths.checkpoints, checkpointName(this.#memory.state.done));
     await this.#write(async () => {
       await writeCheckpoint(path, this.#memory, this.#identity, this.#run.fileSystem);
       this.markSaved();
-      const names = await listCheckpoints(this.#paths);
+      const names = await listCheckpoints(this.#paths.checkpoints);
       for (const name of names.slice(this.#run.keep)) await unlink(join(this.#paths.checkpoints, name));
     });
   }
 
   windowsLeft(): number {
-    const { checkpointWindows } = this.#run;
-    const { done } = this.#memory.state;
-    return Number.isFinite(checkpointWindows) ? checkpointWindows - (done % checkpointWindows) : checkpointWindows;
+    return this.#due.windowsLeft(this.#memory.state);
   }
 
   async round(): Promise<void> {
-    const { checkpointWindows, checkpointSeconds } = this.#run;
-    const { done, seconds } = this.#memory.state;
-    const due = done % checkpointWindows === 0 || seconds - this.#savedSeconds >= checkpointSeconds;
-    if (due) await this.save();
+    if (this.#due.isDue(this.#memory.state)) await this.save();
   }
 
   async epoch(metrics: EpochMetrics, best: Float32Array<SharedArrayBuffer> | undefined): Promise<void> {
@@ -197,26 +156,55 @@ class RunDirectory implements RunRecord {
   }
 }
 
-async function prepare(
-  run: ResolvedRun,
-  paths: Paths,
-  memory: RunMemory,
-  identity: RunIdentity,
-): Promise<{ resumed: boolean }> {
+/** Files that a run would overwrite must not be somebody else's. @throws ERR_TIMERNN_OPTION */
+async function expectNoneOf(...files: string[]): Promise<void> {
+  for (const path of files) {
+    if ((await stat(path).catch(() => undefined)) === undefined) continue;
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected run.directory to hold a run, or none of the files of one, got ${path} without a run.json`,
+    );
+  }
+}
+
+/**
+ * Fills memory and state with where the run is, if there is one.
+ *
+ * @returns whether there was a checkpoint
+ */
+async function prepare(run: ResolvedRun, paths: Paths, memory: RunMemory, identity: RunIdentity): Promise<boolean> {
   const { directory, resume, fileSystem } = run;
-  await mkdir(paths.checkpoints, { recursive: true });
-  await sweep(directory, paths.checkpoints);
-  const holds = (await listCheckpoints(paths)).length > 0 || (await readRunFile(paths.run)) !== undefined;
+  const found = await readRunFile(paths.run);
+  const holds = found !== undefined || (await listCheckpoints(paths.checkpoints)).length > 0;
   if (holds && !resume) {
     throw new TimeRNNError(
       'ERR_TIMERNN_OPTION',
       `Expected run.directory to hold no run, or run.resume to be true, got a run in ${directory}`,
     );
   }
-  await agree(run, paths, identity);
-  const resumed = await loadNewest(paths, memory, identity);
+  // What was in the folder before there was a run is not a run's to sweep or to cut.
+  if (!holds) await expectNoneOf(paths.metrics, paths.best);
+  await mkdir(paths.checkpoints, { recursive: true });
+  const change = found && agree(directory, found, identity);
+  const resumed = await loadNewest(paths.checkpoints, memory, identity);
+  // Written last: a folder whose checkpoints turn out to be another run's stays as it was.
+  if (found === undefined) await writeRunFile(paths.run, await newRunFile(identity), fileSystem);
+  else if (change !== undefined) await writeRunFile(paths.run, change, fileSystem);
+  if (!holds) return resumed;
+  await sweep(directory, paths.checkpoints);
   await cutMetrics(paths.metrics, memory.state.epoch, fileSystem);
-  return { resumed };
+  return resumed;
+}
+
+/** Runs `body`, which may overwrite the model's parameters. Where it fails they are put back. */
+async function keepingModel<T>({ params, lock }: TrainingTarget, body: () => Promise<T>): Promise<T> {
+  const before = await lock.read(async () => params.slice());
+  try {
+    return await body();
+  } catch (error) {
+    await lock.write(async () => params.set(before));
+    throw error;
+  }
 }
 
 /**
@@ -241,7 +229,8 @@ export async function openRun(
   const unlock = await takeLock(paths.lock);
   try {
     const record = new RunDirectory(run, { paths, memory, identity, unlock });
-    const { resumed } = await prepare(run, paths, memory, identity);
+    const begin = () => prepare(run, paths, memory, identity);
+    const resumed = await (run.resume ? keepingModel(target, begin) : begin());
     // From the start on, the directory alone is enough to go on.
     if (resumed) record.markSaved();
     else await record.save();

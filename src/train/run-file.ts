@@ -14,10 +14,12 @@ export const RUN_FORMAT = 'timernn.run';
 export const RUN_VERSION = 1;
 
 /** The machine that a run started on. */
-interface Machine {
+export interface Machine {
   cpu: string;
   /** Instruction set of the kernels; another one rounds otherwise. */
   isa: string;
+  /** Whose matrix products they are, `packed` or `blas`; the other one rounds otherwise. */
+  gemm: string;
 }
 
 /** The file's content. */
@@ -38,7 +40,8 @@ async function libraryVersion(): Promise<string> {
 
 /** Which kernels run here. */
 export function machineOf(): Machine {
-  return { cpu: cpus()[0]?.model.trim() ?? 'unknown', isa: native.systemInfo().isa };
+  const { isa, gemm } = native.systemInfo();
+  return { cpu: cpus()[0]?.model.trim() ?? 'unknown', isa, gemm };
 }
 
 /** What is written when a run starts. */

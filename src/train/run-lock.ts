@@ -3,7 +3,7 @@
  * is gone is taken over. Refuses to do: keeping processes of other machines out, whose being alive cannot be seen.
  */
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, readlink, rename, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TimeRNNError } from '../errors.js';
 
@@ -12,6 +12,8 @@ interface Holder {
   pid: number;
   /** Tells one use of a process id from the next: the machine's start and the process's. Empty where nobody knows. */
   start: string;
+  /** In whose numbering the process id is: containers on one machine each have their own. Empty where nobody knows. */
+  namespace: string;
   /** Tells two runs of one process apart. */
   token: string;
 }
@@ -31,6 +33,9 @@ async function startOf(pid: number): Promise<string> {
   }
 }
 
+/** The process ids that this process can see, as Linux names them; empty elsewhere. */
+const namespaceOf = (): Promise<string> => readlink('/proc/self/ns/pid').catch(() => '');
+
 function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -42,13 +47,21 @@ function exists(pid: number): boolean {
 
 function parseHolder(text: string): Holder | undefined {
   try {
-    const { pid, start, token } = JSON.parse(text) as Holder;
+    const { pid, start, namespace = '', token } = JSON.parse(text) as Partial<Holder>;
     // Signals to 0 and below reach groups of processes.
-    if (!Number.isInteger(pid) || pid < 1) return undefined;
-    return typeof start === 'string' && typeof token === 'string' ? { pid, start, token } : undefined;
+    if (!Number.isInteger(pid) || pid! < 1) return undefined;
+    if ([start, namespace, token].some((value) => typeof value !== 'string')) return undefined;
+    return { pid: pid!, start: start!, namespace, token: token! };
   } catch {
     return undefined;
   }
+}
+
+/** Whether a holder runs on this machine since it was last started, but among processes that cannot be seen from here. */
+function isOutOfSight({ start, namespace }: Holder, own: Holder): boolean {
+  if (namespace === '' || own.namespace === '' || namespace === own.namespace) return false;
+  const boot = (text: string) => text.split(' ')[0];
+  return start === '' || own.start === '' || boot(start) === boot(own.start);
 }
 
 async function isAlive({ pid, start }: Holder): Promise<boolean> {
@@ -119,6 +132,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
   const holder: Holder = {
     pid: process.pid,
     start: await startOf(process.pid),
+    namespace: await namespaceOf(),
     token: randomBytes(8).toString('hex'),
   };
   const text = JSON.stringify(holder);
@@ -133,6 +147,9 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
       const found = await readLock(path);
       if (found === undefined) continue;
       const other = parseHolder(found);
+      if (other !== undefined && isOutOfSight(other, holder)) {
+        throw busy(path, `process ${other.pid} of another container; remove that file once it has ended`);
+      }
       if (other !== undefined && (await isAlive(other))) throw busy(path, `process ${other.pid}`);
       await bury(path, found);
     }

@@ -1,0 +1,77 @@
+/**
+ * The folder of a run's checkpoints: their names, and finding the newest that can be read.
+ * Refuses to do: what is in a checkpoint (see `checkpoint.ts`), and choosing when one is written.
+ */
+import { readdir, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TimeRNNError } from '../errors.js';
+import { ForeignCheckpoint, type RunMemory, readCheckpoint } from './checkpoint.js';
+import type { RunIdentity } from './identity.js';
+
+/** `0000001234.safetensors`: names in the order of the windows that are done. */
+const CHECKPOINT = /^\d{10,}\.safetensors$/;
+
+/** The name of a checkpoint after so many windows. */
+export const checkpointName = (done: number): string => `${String(done).padStart(10, '0')}.safetensors`;
+
+/** Names of checkpoints, newest first; none where there is no such folder. */
+export async function listCheckpoints(folder: string): Promise<string[]> {
+  let found: string[];
+  try {
+    found = await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  const names = found.filter((name) => CHECKPOINT.test(name));
+  return names.sort((a, b) => b.length - a.length || (a < b ? 1 : -1));
+}
+
+/** What an atomic write is called until it is whole, and a lock while it is made or taken away. */
+const TEMPORARY = /^\..+\.[0-9a-f]{12}(\.dead)?\.tmp$/;
+
+/** Takes away what a process that was killed while it wrote has left; only for folders of a run, with its lock held. */
+export async function sweep(...folders: string[]): Promise<void> {
+  for (const folder of folders) {
+    for (const name of await readdir(folder)) if (TEMPORARY.test(name)) await unlink(join(folder, name));
+  }
+}
+
+/** Whether the content is at fault: not a disk that did not answer, too many open files, or another run's checkpoint. */
+function isDamage(error: unknown): boolean {
+  return error instanceof TimeRNNError && error.code === 'ERR_TIMERNN_FORMAT' && !(error instanceof ForeignCheckpoint);
+}
+
+async function putAside(path: string, error: unknown, instead: string): Promise<void> {
+  const reason = error instanceof Error ? error.message : String(error);
+  process.emitWarning(`The run goes on from ${instead}, since a newer checkpoint is damaged: ${reason}`, {
+    code: 'TIMERNN_CHECKPOINT_DAMAGED',
+  });
+  await rename(path, `${path}.damaged`);
+}
+
+/**
+ * Loads the newest checkpoint that is sound. A damaged one is said so and put aside, but only where an older one is
+ * sound; checkpoints are written whole or not at all, so it is the disk's doing.
+ *
+ * @returns whether there was any
+ * @throws ERR_TIMERNN_FORMAT, that of the newest, where none is sound or one is of another run; ERR_TIMERNN_FILE where
+ * one cannot be read now, which says nothing of its content; memory may then hold a part of it
+ */
+export async function loadNewest(folder: string, memory: RunMemory, identity: RunIdentity): Promise<boolean> {
+  const damaged: { path: string; error: unknown }[] = [];
+  for (const name of await listCheckpoints(folder)) {
+    const path = join(folder, name);
+    try {
+      Object.assign(memory.state, await readCheckpoint(path, memory, identity));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      damaged.push({ path, error });
+      continue;
+    }
+    for (const { path: bad, error } of damaged) await putAside(bad, error, path);
+    return true;
+  }
+  if (damaged[0] !== undefined) throw damaged[0].error;
+  return false;
+}
