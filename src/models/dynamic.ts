@@ -3,6 +3,7 @@
  * copy of the parameters. Refuses to do: touching the model.
  */
 import type { Corpus } from '../data/corpus.js';
+import { expectInteger } from '../errors.js';
 import { allocateFloats } from '../memory/arena.js';
 import { checkNames } from '../options.js';
 import { expectRate, LARGEST_FLOAT } from '../train/checks.js';
@@ -15,6 +16,9 @@ import { withoutNoise } from './spec.js';
 import type { DynamicOptions } from './types.js';
 
 const NAMES: readonly string[] = ['learningRate', 'window', 'clip'] satisfies (keyof DynamicOptions)[];
+
+/** Windows of a round: always as many, since the last bits of a sum depend on where it is cut. */
+const ROUND = 1024;
 
 /**
  * Sum of the negative log-likelihoods of tokens 1 … L−1, in nats; each window is measured before it is learned from.
@@ -29,8 +33,10 @@ export async function dynamicLoss(
 ): Promise<number> {
   checkNames(dynamic, NAMES, 'dynamic');
   const { learningRate = 0.1, window = 20, clip = 0.25 } = dynamic;
-  expectRate('learningRate', learningRate, LARGEST_FLOAT);
-  const once = { streams: 1, shards: 1, workers: 1, epochs: 1, ...(signal && { signal }) };
+  expectRate('dynamic.learningRate', learningRate, LARGEST_FLOAT);
+  expectInteger('dynamic.window', window);
+  expectRate('dynamic.clip', clip);
+  const once = { streams: 1, shards: 1, workers: 1, epochs: 1, reportEvery: ROUND, ...(signal && { signal }) };
   const options = resolveTrainOptions({ learningRate, window, clip, ...once }, corpus.length);
   expectStreams(corpus, 1);
   const params = allocateFloats(target.layout.length);

@@ -1,6 +1,7 @@
 /** Dynamic evaluation: a copy of the parameters follows the text; each token is predicted before it is learned from. */
 import test from 'ava';
 import { Corpus } from 'timernn';
+import { RoundPool } from '#src/pool/round-pool.js';
 import { charCorpus, digest, isCode, NOISY, newModel, train } from './helpers/models.js';
 
 const corpus = charCorpus(4000);
@@ -17,6 +18,21 @@ test('it is the loss of an epoch of SGD over one stream; the model is left as it
   t.is(tokens, heldOut.length - 1, 'every token is counted once');
   t.true(Math.abs(Math.log(perplexity) / epochLoss - 1) < 1e-12);
   t.is(await model.perplexity(heldOut, { dynamic: {} }), perplexity, 'the same number from call to call');
+});
+
+// Serial, since it looks into what every run does.
+test.serial('rounds are as long as ever, so that the last bits do not follow the speed of the machine', async (t) => {
+  const { round } = RoundPool.prototype;
+  const lengths: number[] = [];
+  RoundPool.prototype.round = function (call) {
+    lengths.push(call.to - call.from);
+    return round.call(this, call);
+  };
+  t.teardown(() => {
+    RoundPool.prototype.round = round;
+  });
+  await newModel(corpus).perplexity(corpus, { dynamic: { window: 1 } });
+  t.deepEqual(lengths, [1024, 1024, 1024, 927]);
 });
 
 test('a text like itself gets easier', async (t) => {
@@ -71,10 +87,10 @@ test('bad options', async (t) => {
     [{ rate: 1 }, /^Expected the options of dynamic to be among learningRate, window, clip, got "rate"$/],
     [true, /^Expected the options of dynamic to be an object, got true$/],
     [null, /^Expected the options of dynamic to be an object, got null$/],
-    [{ learningRate: -1 }, /^Expected learningRate to be a finite number of at least 0/],
-    [{ learningRate: () => 1 }, /^Expected learningRate to be a finite number of at least 0.*, got a function$/],
-    [{ window: 0 }, /^Expected window to be a positive integer/],
-    [{ clip: Number.NaN }, /^Expected clip to be a finite number of at least 0, got NaN$/],
+    [{ learningRate: -1 }, /^Expected dynamic\.learningRate to be a finite number of at least 0/],
+    [{ learningRate: () => 1 }, /^Expected dynamic\.learningRate to be .*, got a function$/],
+    [{ window: 0 }, /^Expected dynamic\.window to be a positive integer/],
+    [{ clip: Number.NaN }, /^Expected dynamic\.clip to be a finite number of at least 0, got NaN$/],
   ];
   for (const [dynamic, message] of refused) await t.throwsAsync(ask(dynamic), isCode('ERR_TIMERNN_OPTION', message));
   await t.throwsAsync(
