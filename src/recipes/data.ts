@@ -46,7 +46,7 @@ async function checkPresent(files: readonly string[], folder: string): Promise<v
   if (missing.length === 0) return;
   throw new TimeRNNError(
     'ERR_TIMERNN_FILE',
-    `Expected the folder ${folder} to hold ${files.join(', ')}, but ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+    `Expected the folder ${folder} to hold ${files.join(', ')}, got one without ${missing.join(', ')}`,
   );
 }
 

@@ -29,9 +29,8 @@ async function readRecipe(path: string): Promise<Recipe> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new TimeRNNError('ERR_TIMERNN_FILE', `Cannot read the recipe ${path}: ${(cause as Error).message}`, {
-      cause,
-    });
+    const got = (cause as Error).message;
+    throw new TimeRNNError('ERR_TIMERNN_FILE', `Expected the recipe ${path} to be readable, got ${got}`, { cause });
   }
   let value: unknown;
   try {

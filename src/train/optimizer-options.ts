@@ -71,7 +71,7 @@ export function optimizerDefaults(name: string): { learningRate: number; weightD
 }
 
 function resolveAverageFrom(given: OptimizerOptions & { name: 'asgd' }, hasHeldOut: boolean): AverageFrom {
-  const from = given.averageFrom ?? (hasHeldOut ? 'non-monotonic' : 0);
+  const { averageFrom: from = hasHeldOut ? 'non-monotonic' : 0, patience = 5 } = given;
   if (from !== 'non-monotonic') {
     if (given.patience !== undefined) {
       throw optionError('optimizer.patience', 'left out where averageFrom is a step', given.patience);
@@ -80,7 +80,7 @@ function resolveAverageFrom(given: OptimizerOptions & { name: 'asgd' }, hasHeldO
     return { step: expectInteger('optimizer.averageFrom', from, 0, Number.MAX_SAFE_INTEGER) };
   }
   if (!hasHeldOut) throw optionError('optimizer.averageFrom', 'a step where there is no heldOut', from);
-  return { patience: expectInteger('optimizer.patience', given.patience ?? 5) };
+  return { patience: expectInteger('optimizer.patience', patience) };
 }
 
 /**
@@ -99,7 +99,7 @@ export function resolveOptimizer(given: unknown, hasHeldOut: boolean): ResolvedO
   checkNames(own, ['name', ...more, ...Object.keys(numbers)], `optimizer ${name}`);
   const native: NativeOptimizer = { name };
   for (const [key, { value, check }] of Object.entries(numbers)) {
-    native[key as keyof Numbers] = check(`optimizer.${key}`, own[key] ?? value);
+    native[key as keyof Numbers] = check(`optimizer.${key}`, own[key] === undefined ? value : own[key]);
   }
   const averageFrom =
     name === 'asgd' ? resolveAverageFrom(own as OptimizerOptions & { name: 'asgd' }, hasHeldOut) : undefined;

@@ -57,7 +57,7 @@ test('missing files are named, all of them', async (t) => {
   await t.throwsAsync(loadRecipeData({ data: { kind: 'ptb' } }, folder), {
     code: 'ERR_TIMERNN_FILE',
     message:
-      /to hold ptb\.train\.txt, ptb\.valid\.txt, ptb\.test\.txt, but ptb\.train\.txt, ptb\.test\.txt are missing$/,
+      /to hold ptb\.train\.txt, ptb\.valid\.txt, ptb\.test\.txt, got one without ptb\.train\.txt, ptb\.test\.txt$/,
   });
 });
 

@@ -127,6 +127,6 @@ test('an unknown name lists those that exist; a file that is no JSON is named', 
   );
   await t.throwsAsync(loadRecipe('/nowhere/x.json'), {
     code: 'ERR_TIMERNN_FILE',
-    message: /^Cannot read the recipe \/nowhere/,
+    message: /^Expected the recipe \/nowhere.* to be readable, got ENOENT/,
   });
 });

@@ -90,6 +90,16 @@ refuses('ERR_TIMERNN_OPTION', [
   ['one of Object', call({ optimizer: 'toString' }), `Expected optimizer to be one of ${names}, got "toString"`],
   ['an optimiser that is none', call({ optimizer: 7 }), `Expected optimizer to be one of ${names}, got 7`],
   ['null', call({ optimizer: null }), `Expected optimizer to be one of ${names}, got null`],
+  [
+    'null for a number',
+    call({ optimizer: { name: 'momentum', momentum: null } }),
+    'Expected optimizer.momentum to be a number of at least 0 and below 1, got null',
+  ],
+  [
+    'averageFrom, null',
+    call(asgd({ averageFrom: null })),
+    'Expected optimizer.averageFrom to be an integer or "non-monotonic", got null',
+  ],
   ['no name', call({ optimizer: {} }), `Expected optimizer.name to be one of ${names}, got undefined`],
   [
     'a number that the optimiser does not have',
