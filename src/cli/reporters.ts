@@ -41,7 +41,8 @@ export interface Reporter {
   saved(what: SavedThing, path: string): void;
   /** The figures of a recipe's finished run. */
   results(figures: readonly ResultFigure[], remark: string): void;
-  interrupted(reason: Interrupted, goOn: string | undefined): void;
+  /** `remark`: what has to be said of the model that is left. */
+  interrupted(reason: Interrupted, goOn: string | undefined, remark?: string): void;
   done(seconds: number): void;
 }
 
@@ -180,8 +181,9 @@ export class TextReporter implements Reporter {
     if (remark !== '') this.line(remark);
   }
 
-  interrupted(reason: Interrupted, goOn: string | undefined): void {
+  interrupted(reason: Interrupted, goOn: string | undefined, remark?: string): void {
     this.line(`Stopped by ${reason.signalName}.`);
+    if (remark !== undefined) this.line(remark);
     this.line(goOn === undefined ? 'All epochs were done.' : `Go on with: ${goOn}`);
   }
 
@@ -234,8 +236,9 @@ export class JsonReporter implements Reporter {
     this.#write({ event: 'results', figures });
   }
 
-  interrupted(reason: Interrupted, goOn: string | undefined): void {
-    this.#write({ event: 'interrupted', signal: reason.signalName, ...(goOn === undefined ? {} : { goOn }) });
+  interrupted(reason: Interrupted, goOn: string | undefined, remark?: string): void {
+    const more = { ...(goOn === undefined ? {} : { goOn }), ...(remark === undefined ? {} : { remark }) };
+    this.#write({ event: 'interrupted', signal: reason.signalName, ...more });
   }
 
   done(seconds: number): void {
@@ -256,7 +259,7 @@ export function both(reporters: readonly Reporter[]): Reporter {
     epoch: (epoch, epochs) => reporters.forEach((to) => void to.epoch(epoch, epochs)),
     saved: (what, path) => reporters.forEach((to) => void to.saved(what, path)),
     results: (figures, remark) => reporters.forEach((to) => void to.results(figures, remark)),
-    interrupted: (reason, goOn) => reporters.forEach((to) => void to.interrupted(reason, goOn)),
+    interrupted: (reason, goOn, remark) => reporters.forEach((to) => void to.interrupted(reason, goOn, remark)),
     done: (seconds) => reporters.forEach((to) => void to.done(seconds)),
   };
 }

@@ -50,12 +50,29 @@ function parseLine(line: string): EpochFigures | undefined {
 }
 
 /** The epochs that the trainer has recorded; none where there is no record yet. */
-export async function recordedEpochs(directory: string): Promise<EpochFigures[]> {
+async function recordedEpochs<T>(directory: string, parse: (line: string) => T | undefined): Promise<T[]> {
   const text = await readFile(join(directory, METRICS), 'utf8').catch(() => '');
   return text
     .split('\n')
-    .map(parseLine)
+    .map(parse)
     .filter((epoch) => epoch !== undefined);
+}
+
+/** A recorded epoch as a report shows it; undefined where the line lacks a figure. */
+function parseReportEpoch(line: string): ReportEpoch | undefined {
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+  const of = (name: string) => finite(value?.[name]) ?? Number.NaN;
+  const [epoch, tokens, loss, learningRate] = [of('epoch'), of('tokens'), of('loss'), of('learningRate')];
+  const [tokensPerSecond, seconds] = [of('tokensPerSecond'), of('seconds')];
+  const recorded = { epoch, tokens, loss, learningRate, tokensPerSecond, seconds };
+  if (Object.values(recorded).some(Number.isNaN)) return undefined;
+  const heldOutLoss = finite(value.heldOutLoss);
+  return { ...recorded, ...(heldOutLoss === undefined ? {} : { heldOutLoss }) };
 }
 
 const figuresOf = ({ epoch, loss, heldOutLoss, learningRate, seconds }: ReportEpoch): EpochFigures => ({
@@ -75,7 +92,7 @@ export async function checkRunFolder(directory: string, resume: boolean | undefi
   if (resume || (await stat(join(directory, RUN)).catch(() => undefined)) === undefined) return;
   throw new TimeRNNError(
     'ERR_TIMERNN_OPTION',
-    `--run: ${directory} holds a run; expected --resume to go on with it, or another folder`,
+    `Expected --run to name a folder without a run, or --resume beside it, got a run in ${directory}`,
   );
 }
 
@@ -89,7 +106,19 @@ export function secondsOf(epochs: readonly EpochFigures[]): number | undefined {
 export async function allEpochs(directory: string, fresh: readonly ReportEpoch[]): Promise<EpochFigures[]> {
   const byEpoch = new Map(fresh.map((epoch) => [epoch.epoch, figuresOf(epoch)]));
   // The record wins: its seconds count the part of an epoch that an earlier process did.
-  for (const epoch of await recordedEpochs(directory)) byEpoch.set(epoch.epoch, epoch);
+  for (const epoch of await recordedEpochs(directory, parseLine)) byEpoch.set(epoch.epoch, epoch);
+  return [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch);
+}
+
+/**
+ * The same for a report: the record has the epochs and the seconds of earlier processes, this process the samples that
+ * it wrote and what was measured outside the trainer.
+ */
+export async function reportEpochs(directory: string, fresh: readonly ReportEpoch[]): Promise<ReportEpoch[]> {
+  const byEpoch = new Map(fresh.map((epoch) => [epoch.epoch, epoch]));
+  for (const recorded of await recordedEpochs(directory, parseReportEpoch)) {
+    byEpoch.set(recorded.epoch, { ...byEpoch.get(recorded.epoch), ...recorded });
+  }
   return [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch);
 }
 

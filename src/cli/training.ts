@@ -12,7 +12,7 @@ import type { LanguageModel } from '../models/language-model.js';
 import type { GenerateOptions, TrainOptions } from '../models/types.js';
 import { loadAssets, type ReportAssets } from '../report/assets.js';
 import { renderReport } from '../report/render.js';
-import type { ReportTable } from '../report/types.js';
+import type { ReportEpoch, ReportTable } from '../report/types.js';
 import { checkWritable } from './files.js';
 import { cellName } from './format.js';
 import { History } from './history.js';
@@ -20,7 +20,7 @@ import type { Interrupted, Interrupts } from './interrupt.js';
 import { machineTable } from './machine.js';
 import type { Reporter } from './reporters.js';
 import type { RecipeFacts, RunFacts } from './run-facts.js';
-import { allEpochs, type CurveRequest, secondsOf, writeCurve } from './run-record.js';
+import { allEpochs, type CurveRequest, reportEpochs, secondsOf, writeCurve } from './run-record.js';
 
 /** Where the report goes and what it says beside the curves. */
 export interface ReportRequest {
@@ -46,6 +46,8 @@ export interface TrainingJob {
   interrupts: Interrupts;
   /** The command that goes on after an interruption, from what is done by then. */
   goOn?: (history: History) => string | undefined;
+  /** What has to be said of the model that an interruption leaves. */
+  interruptedRemark?: string | undefined;
   /** What the curve of a recorded run says; needs `options.run`. */
   curve?: CurveRequest | undefined;
   /** The recipe that the run follows. */
@@ -154,11 +156,11 @@ function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
   };
 }
 
-function settingsTable(job: TrainingJob, facts: RunFacts, history: History): ReportTable {
+function settingsTable(job: TrainingJob, facts: RunFacts, epochs: readonly ReportEpoch[], done: number): ReportTable {
   const { clip, shards, learningRate } = job.options;
   const number = (value: number) => value.toLocaleString('en-GB');
   const first = typeof learningRate === 'number' ? learningRate : learningRate?.(0);
-  const last = history.last?.learningRate;
+  const last = epochs.at(-1)?.learningRate;
   const rate = first === undefined ? 'default' : String(Number(first.toPrecision(4)));
   const falls = last === undefined || last === first ? '' : ` at first, ${Number(last.toPrecision(4))} in the end`;
   return {
@@ -173,7 +175,7 @@ function settingsTable(job: TrainingJob, facts: RunFacts, history: History): Rep
       ...(shards === undefined ? [] : [['Shards', number(shards)] as const]),
       ['Learning rate', `${rate}${falls}`],
       ['Gradient clip', clip === undefined ? 'default' : clip === 0 ? 'off' : `norm ${clip}`],
-      ['Epochs', `${history.epochsDone} of ${facts.epochs}`],
+      ['Epochs', `${done} of ${facts.epochs}`],
     ],
   };
 }
@@ -181,17 +183,21 @@ function settingsTable(job: TrainingJob, facts: RunFacts, history: History): Rep
 async function writeReport(job: TrainingJob, history: History, assets: ReportAssets, stopped: boolean): Promise<void> {
   const request = job.report;
   if (request === undefined) return;
+  // Nothing was trained: the report of a process that did says more.
+  if (history.last === undefined && (await stat(request.path).catch(() => undefined)) !== undefined) return;
   const facts = factsOf(job, false);
+  const epochs = facts.run === undefined ? history.epochs : await reportEpochs(facts.run, history.epochs);
+  const done = Math.max(history.epochsDone, epochs.at(-1)?.epoch ?? 0);
   const html = renderReport(
     {
       title: request.title,
       ...(request.subtitle === undefined ? {} : { subtitle: request.subtitle }),
       unit: facts.unit,
       rounds: history.rounds,
-      epochs: history.epochs,
+      epochs,
       parameters: facts.parameters,
       ...(facts.prompt === undefined ? {} : { prompt: facts.prompt }),
-      tables: [settingsTable(job, facts, history), await machineTable(facts.workers)],
+      tables: [settingsTable(job, facts, epochs, done), await machineTable(facts.workers)],
       interrupted: stopped,
       date: new Date(),
     },
@@ -235,6 +241,6 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   const curve = await drawCurve(job, history);
   if (curve !== undefined) reporter.saved('curve', curve);
   if (assets !== undefined) await writeReport(job, history, assets, interrupted !== undefined);
-  if (interrupted !== undefined) reporter.interrupted(interrupted, job.goOn?.(history));
+  if (interrupted !== undefined) reporter.interrupted(interrupted, job.goOn?.(history), job.interruptedRemark);
   return { history, interrupted };
 }

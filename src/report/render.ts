@@ -58,8 +58,9 @@ function tiles(data: ReportData): string {
   const tokens = data.rounds.at(-1)?.tokens ?? last?.tokens ?? 0;
   const noun = data.unit === 'char' ? 'characters' : `${data.unit}s`;
   if (last && seconds > 0) {
-    const trained = last.tokens / seconds;
-    out.push(tile('Speed', `${whole.format(Math.round(trained))}/s`, `${noun} in training`));
+    // Not the tokens of the last epoch's end: of a run that went on, the epochs here may be a part.
+    const trained = data.epochs.reduce((sum, epoch) => sum + epoch.tokensPerSecond * epoch.seconds, 0);
+    out.push(tile('Speed', `${whole.format(Math.round(trained / seconds))}/s`, `${noun} in training`));
     out.push(tile('Training time', duration(seconds), `${whole.format(tokens)} ${noun}`));
   }
   out.push(tile('Parameters', whole.format(data.parameters), `${(data.parameters * 4e-6).toFixed(1)} MB as float32`));

@@ -13,6 +13,7 @@ interface Results {
   recipe: string;
   targetReached: boolean;
   measured: Record<string, number> & { command: string; dynamic: Record<string, number>[] };
+  train: object;
   epochs: { epoch: number; trainPerplexity: number; heldOutPerplexity: number; seconds: number }[];
 }
 
@@ -47,7 +48,7 @@ test('a recipe trains, measures with one stream, and leaves its record; the comm
 
   const results = JSON.parse(await readFile(join(folder, 'results.json'), 'utf8')) as Results;
   t.like(results, { recipe: 'tiny', targetReached: true });
-  t.is(results.measured.command, 'npx timernn train --recipe tiny --data DIR');
+  t.is(results.measured.command, 'npx timernn train --recipe tiny.json --data DIR');
   t.deepEqual(
     results.epochs.map((epoch) => epoch.epoch),
     [1, 2, 3],
@@ -100,9 +101,10 @@ test('--seed, --epochs, --out and --run are free; JSON tells the results', async
     ],
   );
   t.like(events.at(-1), { event: 'saved', what: 'results' });
-  const { measured } = JSON.parse(await readFile(join(cwd, 'here', 'results.json'), 'utf8')) as Results;
+  const { measured, train } = JSON.parse(await readFile(join(cwd, 'here', 'results.json'), 'utf8')) as Results;
   t.is(measured.seed, 3);
   t.regex(measured.command, /--seed 3 --epochs 2$/);
+  t.deepEqual(train, { streams: 4, window: 8, epochs: 2, learningRate: 0.5, clip: 1, seed: 3 }, 'what was really used');
   t.true((await readdir(cwd)).includes('m.safetensors'));
 });
 
@@ -118,8 +120,8 @@ test('what a recipe does not allow is one line that names it', async (t) => {
     [['book.txt', '--recipe', 'tiny.json', '--data', '.'], 2, /--recipe: expected no text beside it.*got "book\.txt"/],
     [['book.txt', '--data', '.'], 2, /--data: expected it together with --recipe/],
     [['--recipe', 'tiny.json', '--data', '.'], 1, /tiny\.json: Expected train\.epochs to be a positive integer, got 0/],
-    [['--recipe', 'rnn-100', '--data', '.'], 1, /to hold ptb\.train\.txt, .* are missing/],
-    [['--recipe', 'none.json', '--data', '.'], 1, /Cannot read the recipe none\.json/],
+    [['--recipe', 'rnn-100', '--data', '.'], 1, /to hold ptb\.train\.txt, .*, got one without ptb/],
+    [['--recipe', 'none.json', '--data', '.'], 1, /Expected the recipe none\.json to be readable, got ENOENT/],
   ];
   for (const [args, exit, says] of cases) {
     const { code, stdout, stderr } = await timernn(['train', ...args], { cwd });
@@ -158,7 +160,10 @@ test('SIGTERM stops a recipe with the command that goes on; that one ends at the
 
   const again = await timernn([...TRAIN], { cwd });
   t.is(again.code, 1);
-  t.regex(again.stderr, /^timernn train: --run: runs\/tiny holds a run; expected --resume to go on with it/);
+  t.regex(
+    again.stderr,
+    /^timernn train: Expected --run to name a folder without a run, .*, got a run in runs\/tiny\n$/,
+  );
 
   const resumed = await timernn([...goOn.split(' ').slice(2), '--quiet'], { cwd });
   t.is(resumed.code, 0, resumed.stderr);

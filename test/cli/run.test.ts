@@ -32,5 +32,54 @@ test('--run records, --resume goes on to the same bits, and Ctrl-C says so', asy
   const refused = await timernn([...args, '--run', 'b'], { cwd });
   t.is(refused.code, 1);
   t.is(refused.stdout, '');
-  t.regex(refused.stderr, /--run: b holds a run; expected --resume to go on with it, or another folder\n$/);
+  t.regex(refused.stderr, /Expected --run to name a folder without a run, or --resume beside it, got a run in b\n$/);
+});
+
+test('a report after --resume counts the whole run; one of a finished run is left as it is', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeFile(join(cwd, 'book.txt'), TEXT);
+  const args = ['train', 'book.txt', ...TINY, '--run', 'r', '--report', 'r.html'];
+  t.is((await timernn([...args, '--epochs', '3'], { cwd })).code, 0);
+  const longer = [...args, '--epochs', '5', '--resume'];
+  t.is((await timernn(longer, { cwd })).code, 0);
+  const html = await readFile(join(cwd, 'r.html'), 'utf8');
+  t.regex(html, /<th scope="row">Epochs<\/th><td>5 of 5</);
+  t.regex(html, /<td>1<\/td>.*<td>5<\/td>/s, 'rows of both processes');
+  t.regex(html, /After epoch 4/);
+  const metrics = jsonLines(await readFile(join(cwd, 'r', 'metrics.jsonl'), 'utf8')) as {
+    seconds: number;
+    tokens: number;
+  }[];
+  const seconds = metrics.reduce((sum, epoch) => sum + epoch.seconds, 0);
+  const speed = Number(/<dt>Speed<\/dt><dd>([\d,]+)\/s/.exec(html)![1]!.replaceAll(',', ''));
+  t.true(Math.abs(speed / (metrics.at(-1)!.tokens / seconds) - 1) < 1e-3, `${speed}`);
+  const again = await timernn(longer, { cwd });
+  t.is(again.code, 0, again.stderr);
+  t.notRegex(again.stdout, /Report:/);
+  t.is(await readFile(join(cwd, 'r.html'), 'utf8'), html);
+  t.is((await timernn([...longer.slice(0, -5), '--report', 'new.html', ...longer.slice(-3)], { cwd })).code, 0);
+  t.regex(await readFile(join(cwd, 'new.html'), 'utf8'), /<th scope="row">Epochs<\/th><td>5 of 5</);
+});
+
+test('Ctrl-C without --run: what the model is, where it is not the best', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeFile(join(cwd, 'book.txt'), TEXT);
+  let sent = false;
+  const { code, stdout, stderr } = await timernn(
+    ['train', 'book.txt', ...TINY, '--epochs', '100000', '--keep-best', '--seed', '3', '--json'],
+    {
+      cwd,
+      onOutput: (child, out) => {
+        if (sent || !out.includes('"event":"epoch"')) return;
+        sent = true;
+        child.kill('SIGINT');
+      },
+    },
+  );
+  t.is(code, 130, stderr);
+  t.regex(
+    stderr,
+    /Stopped by SIGINT\.\nThe model that was saved .*not the best on held-out text.*--run.*\nGo on with: .*--seed 3/,
+  );
+  t.regex(String(jsonLines(stdout).at(-1)!.remark), /not the best on held-out text/);
 });

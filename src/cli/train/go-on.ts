@@ -60,6 +60,18 @@ export function goOnCommand(
   return commandLine(words);
 }
 
+/** What the model is that an interruption leaves, where it is not what the run was for; only a record has that. */
+export function rawModelRemark({ run, keepBest, patience, optimizer }: TrainFlags): string | undefined {
+  if (run !== undefined) return undefined;
+  const best = keepBest || patience !== undefined ? 'the best on held-out text' : undefined;
+  const wanted = best ?? (optimizer === 'asgd' ? 'their average' : undefined);
+  if (wanted === undefined) return undefined;
+  return (
+    `The model that was saved has the parameters of the last window, not ${wanted}, and the command below starts afresh ` +
+    'from them; with --run a stopped run goes on to the same result.'
+  );
+}
+
 /** The command as it was typed, with --resume: what a recorded run goes on with, to the same bits. */
 export function resumeCommand(file: string | undefined, flags: TrainFlags, command: Typed): string {
   const words = ['npx', 'timernn', 'train', ...(file === undefined ? [] : [file])];

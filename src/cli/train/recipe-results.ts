@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../checkpoint/atomic-write.js';
 import type { LanguageModel } from '../../models/language-model.js';
+import type { TrainOptions } from '../../models/types.js';
 import type { RecipeCorpora } from '../../recipes/data.js';
 import { figure, perplexities, targetReached, targetWords } from '../../recipes/describe.js';
 import { dynamicName, type Figures } from '../../recipes/measure.js';
@@ -19,6 +20,10 @@ import { version } from '../version.js';
 /** A run that has been trained and measured. */
 export interface FinishedRun {
   recipe: Recipe;
+  /** The name or the path that was typed. */
+  recipeName: string;
+  /** What it was trained with. */
+  options: TrainOptions & { epochs: number };
   model: LanguageModel;
   corpora: RecipeCorpora;
   directory: string;
@@ -70,7 +75,7 @@ async function measuredOf(run: FinishedRun, epochs: readonly EpochFigures[]): Pr
   const best = bestEpoch(epochs)?.epoch;
   return {
     ...rounded(run.figures),
-    epochs: epochs.at(-1)?.epoch ?? run.recipe.train.epochs,
+    epochs: epochs.at(-1)?.epoch ?? run.options.epochs,
     ...(best === undefined ? {} : { bestEpoch: best }),
     seconds: Math.round(secondsOf(epochs) ?? run.history.seconds),
     parameters: run.model.parameterCount,
@@ -78,8 +83,13 @@ async function measuredOf(run: FinishedRun, epochs: readonly EpochFigures[]): Pr
     machine: await machineName(run.workers),
     date: new Date().toISOString().slice(0, 10),
     version: version(),
-    command: commandLine(['npx', 'timernn', 'train', '--recipe', run.recipe.name, '--data', 'DIR', ...run.typed]),
+    command: commandLine(['npx', 'timernn', 'train', '--recipe', run.recipeName, '--data', 'DIR', ...run.typed]),
   };
+}
+
+/** Options as plain data: what determines the result, without texts and without how the run was carried out. */
+function plainOptions({ heldOut: _, run: __, workers: ___, ...options }: TrainOptions): TrainOptions {
+  return options;
 }
 
 /**
@@ -111,7 +121,7 @@ export async function writeResults(run: FinishedRun): Promise<string> {
       tokens: { train: corpora.train.length, valid: corpora.valid?.length, test: corpora.test?.length },
     },
     spec: model.spec,
-    train: recipe.train,
+    train: plainOptions(run.options),
     epochs,
   };
   const path = join(directory, 'results.json');

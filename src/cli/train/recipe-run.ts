@@ -123,9 +123,10 @@ export async function trainRecipe(flags: TrainFlags, command: Typed): Promise<vo
     const { history, interrupted } = await runTraining({ ...job, interrupts });
     if (interrupted === undefined) {
       const figures = await measureModel(model, corpora, recipe, { signal: interrupts.signal, onPart });
-      const { workers } = options;
       const typed = typedWords(flags, command);
-      await finish({ recipe, model, corpora, directory, figures, seed, workers, history, typed }, reporter);
+      const recipeName = flags.recipe ?? recipe.name;
+      const what = { recipe, recipeName, options, typed, seed, workers: options.workers };
+      await finish({ ...what, model, corpora, directory, figures, history }, reporter);
     }
   } catch (error) {
     // A signal while the trained model is measured: the run itself is complete, and --resume goes straight to here.

@@ -10,7 +10,7 @@ import { loadCorpus } from '../corpus.js';
 import { checkRunFolder } from '../run-record.js';
 import { checkDestinations, evaluationStreams, type ReportRequest, runTraining } from '../training.js';
 import { checkFlags, type TrainFlags, type Typed } from './flags.js';
-import { goOnCommand, resumeCommand } from './go-on.js';
+import { goOnCommand, rawModelRemark, resumeCommand } from './go-on.js';
 import { interruptible, makeReporter } from './terminal.js';
 
 /** Leaves out what is undefined: an option that was not typed is the library's to decide. */
@@ -116,6 +116,7 @@ export async function trainText(file: string, flags: TrainFlags, command: Typed)
       reporter: makeReporter(flags),
       interrupts,
       curve: flags.run === undefined ? undefined : { title },
+      interruptedRemark: rawModelRemark(flags),
       goOn: (history) =>
         flags.run === undefined ? goOnCommand(file, flags, command, history) : resumeCommand(file, flags, command),
     });

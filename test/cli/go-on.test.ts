@@ -1,0 +1,41 @@
+/** The command that an interrupted `timernn train` prints, and what it says of the model that is left. */
+import test from 'ava';
+import type { TrainFlags, Typed } from '#src/cli/train/flags.js';
+import { goOnCommand, rawModelRemark } from '#src/cli/train/go-on.js';
+
+const long = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** A command of which these options were typed. */
+const typing = (typed: Partial<TrainFlags>): Typed =>
+  ({
+    options: Object.keys(typed).map((name) => ({ attributeName: () => name, long: long(name) })),
+    getOptionValueSource: (name: string) => (name in typed ? 'cli' : 'default'),
+  }) as unknown as Typed;
+
+const defaults = { epochs: 5, decay: 0.9, out: 'm.safetensors', seed: 1 } as TrainFlags;
+
+function goOn(typed: Partial<TrainFlags>, epochsDone: number): string {
+  return goOnCommand('b.txt', { ...defaults, ...typed }, typing(typed), { epochsDone })!.replace(
+    /^.*--epochs/,
+    '--epochs',
+  );
+}
+
+test('the rate follows from the base and the epochs that are done, not from the last window', (t) => {
+  t.is(goOn({ learningRate: 2 }, 3), '--epochs 2 --learning-rate 1.458');
+  t.is(goOn({ randomWindows: true }, 1), '--epochs 4 --learning-rate 0.9 --random-windows');
+  t.is(goOn({ optimizer: 'adam', decay: 1 }, 2), '--epochs 3 --learning-rate 0.001 --optimizer adam --decay 1');
+  t.is(goOnCommand('b.txt', defaults, typing({}), { epochsDone: 5 }), undefined);
+});
+
+test('a seed that was typed goes on', (t) => {
+  t.is(goOn({ seed: 7 }, 0), '--epochs 5 --learning-rate 1 --seed 7');
+});
+
+test('where the model is not what the run was for, that is said', (t) => {
+  t.is(rawModelRemark(defaults), undefined);
+  t.is(rawModelRemark({ ...defaults, keepBest: true, run: 'r' }), undefined);
+  t.regex(rawModelRemark({ ...defaults, keepBest: true })!, /not the best on held-out text, .* with --run /);
+  t.regex(rawModelRemark({ ...defaults, patience: 2, optimizer: 'asgd' })!, /not the best on held-out text/);
+  t.regex(rawModelRemark({ ...defaults, optimizer: 'asgd' })!, /not their average/);
+});
