@@ -22,12 +22,22 @@ import type { ModelSpec } from './types.js';
 export const MODEL_FORMAT = 'timernn.model';
 export const MODEL_VERSION = '1';
 
+/** How the parameters came to be what they are, for the record of a run. */
+export type Origin =
+  /** Drawn, and not trained since. `initialRange`: as asked for; by the layer where nobody did. */
+  | { kind: 'drawn'; seed: number; initialRange: number | 'by the layer' }
+  | { kind: 'loaded' }
+  /** By a run of this process. */
+  | { kind: 'trained' };
+
 /** The parts of a model. */
 export interface ModelParts {
   spec: ModelSpec;
   vocabulary: Vocabulary;
   layout: Layout;
   params: Float32Array<SharedArrayBuffer>;
+  /** Of the parameters; changes when they are trained. */
+  origin: Origin;
 }
 
 /** @throws ERR_TIMERNN_FILE where the file cannot be written; the old one is then untouched */
@@ -96,7 +106,11 @@ export async function readModel(path: string): Promise<ModelParts> {
   const layout = planLayout(native.tensorTable(nativeSpec(spec)));
   checkTensors(path, layout, tensors);
   // Only now is the arena known to be no larger than the file.
-  const parts = { spec, vocabulary, layout, params: allocateFloats(layout.length) };
+  const parts: ModelParts = {
+    ...{ spec, vocabulary, layout },
+    params: allocateFloats(layout.length),
+    origin: { kind: 'loaded' },
+  };
   const views = viewsOf(parts.params, layout);
   const found = await readSafetensors(path, { destination: ({ name }) => views.get(name) });
   if (!isDeepStrictEqual(found.metadata, metadata) || found.tensors.size !== views.size) {

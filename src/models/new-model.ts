@@ -61,5 +61,7 @@ export function newParts(options: LanguageModelOptions): ModelParts {
     ...(dropoutKind === 'locked' && { dropoutKind }),
   });
   const layout = planLayout(native.tensorTable(nativeSpec(spec)));
-  return { spec, vocabulary, layout, params: allocateFloats(layout.length) };
+  const { seed = 1, initialRange = 'by the layer' } = options;
+  const origin = { kind: 'drawn', seed, initialRange } as const;
+  return { spec, vocabulary, layout, params: allocateFloats(layout.length), origin };
 }

@@ -188,7 +188,8 @@ async function prepare(run: ResolvedRun, paths: Paths, memory: RunMemory, identi
   const change = found && agree(directory, found, identity);
   const resumed = await loadNewest(paths.checkpoints, memory, identity);
   // Written last: a folder whose checkpoints turn out to be another run's stays as it was.
-  if (found === undefined) await writeRunFile(paths.run, await newRunFile(identity), fileSystem);
+  const origin = resumed ? undefined : memory.target.parts.origin;
+  if (found === undefined) await writeRunFile(paths.run, await newRunFile(identity, origin), fileSystem);
   else if (change !== undefined) await writeRunFile(paths.run, change, fileSystem);
   if (!holds) return resumed;
   await sweep(directory, paths.checkpoints);
@@ -232,8 +233,11 @@ export async function openRun(
     const begin = () => prepare(run, paths, memory, identity);
     const resumed = await (run.resume ? keepingModel(target, begin) : begin());
     // From the start on, the directory alone is enough to go on.
-    if (resumed) record.markSaved();
-    else await record.save();
+    if (!resumed) await record.save();
+    else {
+      record.markSaved();
+      target.parts.origin = { kind: 'trained' };
+    }
     return record;
   } catch (error) {
     await unlock();

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type FileSystem, writeFileAtomic } from '../checkpoint/atomic-write.js';
 import { describe, TimeRNNError } from '../errors.js';
+import type { Origin } from '../models/model-file.js';
 import { native } from '../native.js';
 import { packageRoot } from '../package-root.js';
 import type { RunIdentity } from './identity.js';
@@ -30,6 +31,8 @@ export interface RunFile extends RunIdentity {
   created: string;
   versions: { timernn: string; node: string };
   machine: Machine;
+  /** What the parameters were before the first window; left out where a lost file was written anew. */
+  initialWeights?: Origin;
 }
 
 async function libraryVersion(): Promise<string> {
@@ -45,13 +48,14 @@ export function machineOf(): Machine {
 }
 
 /** What is written when a run starts. */
-export async function newRunFile(identity: RunIdentity): Promise<RunFile> {
+export async function newRunFile(identity: RunIdentity, initialWeights?: Origin): Promise<RunFile> {
   return {
     format: RUN_FORMAT,
     version: RUN_VERSION,
     created: new Date().toISOString(),
     versions: { timernn: await libraryVersion(), node: process.versions.node },
     machine: machineOf(),
+    ...(initialWeights && { initialWeights }),
     ...identity,
   };
 }

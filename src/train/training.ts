@@ -96,6 +96,7 @@ export class Training {
         averageFrom: averageFrom ?? Number.POSITIVE_INFINITY,
       });
       this.sound = true;
+      this.#target.parts.origin = { kind: 'trained' };
       const seconds = Math.max(performance.now() - started, 1e-3) / 1000;
       addRound(this.#state, result, seconds);
       return { windows: result.windows, seconds };

@@ -2,10 +2,10 @@
 import { access, appendFile, mkdir, readdir, readFile, readlink, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import type { TrainOptions } from 'timernn';
+import { LanguageModel, type TrainOptions } from 'timernn';
 import { readSafetensors, type TensorInput, writeSafetensors } from '#src/checkpoint/safetensors.js';
 import { native } from '#src/native.js';
-import { digest, isCode, newModel } from '../models/helpers/models.js';
+import { digest, folderOf, isCode, newModel } from '../models/helpers/models.js';
 import {
   begun,
   checkpointsOf,
@@ -114,6 +114,30 @@ test('run.json says which products were used; others are a warning, none recorde
   t.regex(warnings[0]!.message, RegExp(`started with another kernels and goes on with ${gemm}:`));
   await writeFile(path, content.replace(/,\s*"gemm": ".*"/, ''));
   t.deepEqual(await warningsOf(directory, () => goOn(directory)), []);
+});
+
+test('run.json says where the weights came from: drawn, loaded, or trained before', async (t) => {
+  const folder = await folderOf(t);
+  const originOf = async (name: string, model: LanguageModel) => {
+    const directory = join(folder, name);
+    await record(model, text, { ...SHORT, epochs: 1, run: { directory } });
+    return (JSON.parse(await readFile(join(directory, 'run.json'), 'utf8')) as { initialWeights: unknown })
+      .initialWeights;
+  };
+  const { vocabulary } = corpus;
+  const model = new LanguageModel({
+    vocabulary,
+    embedding: 8,
+    layers: [{ cell: 'rnn', size: 8 }],
+    seed: 7,
+    initialRange: 0.1,
+  });
+  t.deepEqual(await originOf('drawn', model), { kind: 'drawn', seed: 7, initialRange: 0.1 });
+  t.deepEqual(await originOf('again', model), { kind: 'trained' });
+  t.deepEqual(await originOf('default', newModel(corpus)), { kind: 'drawn', seed: 1, initialRange: 'by the layer' });
+  const path = join(folder, 'model.safetensors');
+  await model.save(path);
+  t.deepEqual(await originOf('loaded', await LanguageModel.load(path)), { kind: 'loaded' });
 });
 
 test('a lock of another container of the same machine is not taken over', async (t) => {

@@ -1,7 +1,7 @@
 /** Step sizes window by window, against the formulas in the options' documentation. */
 import test from 'ava';
 import { resolveSchedule } from '#src/train/schedule-options.js';
-import { epochFactor, fillRates, type RatePlan } from '#src/train/schedules.js';
+import { epochFactor, fillRates, type RatePlan, rateAt } from '#src/train/schedules.js';
 
 const factors = (schedule: object, epochs = 8) =>
   Array.from({ length: epochs }, (_, epoch) => epochFactor(resolveSchedule(schedule), epoch));
@@ -67,4 +67,17 @@ test('drawn windows: in proportion to their steps', (t) => {
   t.deepEqual(drawn.slice(0, 10), [...new Array<number>(9).fill(1), 0.5]);
   const long = rates({ usualSteps: 4, warmup: 2 });
   t.deepEqual(long.slice(0, 3), [2, 4, 4]);
+});
+
+test('what is reported does not follow the length that was drawn; what is taken does', (t) => {
+  const edges = Uint32Array.of(0, 4, 16, 24);
+  const plan = { base: 2, warmup: 0, epoch: 0, epochs: 1, done: 0, edges, windows: 3, steps: 24, usualSteps: 8 };
+  const drawn: RatePlan = { ...plan, schedule: { kind: 'constant' } };
+  const taken = new Float64Array(3);
+  fillRates(taken, drawn);
+  t.deepEqual([...taken], [1, 3, 2]);
+  t.deepEqual(
+    [0, 1, 2].map((w) => rateAt(drawn, w)),
+    [2, 2, 2],
+  );
 });

@@ -25,7 +25,7 @@ export async function tinyRun(mode = '', options: TrainOptions = {}): Promise<Na
   const layout = planLayout(native.tensorTable(own));
   const params = allocateFloats(layout.length);
   await native.initialise(params, own, layout.offsets, 1n);
-  const parts = { spec, vocabulary, layout, params };
+  const parts = { spec, vocabulary, layout, params, origin: { kind: 'loaded' } as const };
   const target = { spec: own, layout, params, lock: new ReadWriteLock(), parts };
   const resolved = resolveTrainOptions({ streams: 4, window: 8, workers: 2, ...options }, corpus.length);
   const { run } = planRun(target, corpus, resolved);
