@@ -97,7 +97,8 @@ export class LanguageModel {
    * The corpus is cut into N streams; hidden state is carried from window to window and starts empty with each epoch;
    * the backward pass stops at the window's edge. Same seed, options and CPU type: same bits, for any number of workers.
    *
-   * Inside the loop the model has the parameters of the report. When the run ends by itself, and no sooner, it has what
+   * Inside the loop the model has the parameters of the report, but for a plateau that goes back to the best ones: it has
+   * done so when the last report of the epoch comes. When the run ends by itself, and no sooner, it has what
    * the run was for: with `heldOut` the parameters that were best on it (unless `keepBest` is false), with `asgd` the
    * average. With `run` everything is recorded in a directory, and a run that was stopped, left or killed goes on from
    * there to the same bits.

@@ -205,7 +205,7 @@ export interface TrainOptions {
 /** Optimisers. */
 export type OptimizerName = OptimizerOptions['name'];
 
-/** An optimiser and its numbers; the defaults are PyTorch's. */
+/** An optimiser and its numbers; the defaults are PyTorch's, but for momentum (theirs 0) and asgd's lambda (theirs 1e-4). */
 export type OptimizerOptions =
   | { name: 'sgd' }
   /** v ← μ·v + g; p ← p − η·v. `momentum` μ, default 0.9. */
@@ -219,7 +219,7 @@ export type OptimizerOptions =
   /**
    * Averaged SGD (Polyak & Juditsky 1992). What counts is the average of the parameters from some step on: held-out
    * text is measured with it, and the model ends with it. `averageFrom`: that step (updates of the run), or
-   * `'non-monotonic'`: once `heldOut` was no better than the best of all but the last `patience` epochs (NT-ASGD,
+   * `'non-monotonic'`: once `heldOut` was worse than the best of all but the last `patience` epochs (NT-ASGD,
    * Merity et al. 2017). Defaults: 'non-monotonic' where there is `heldOut`, else 0; patience 5; lambda 0; power 0.75.
    */
   | { name: 'asgd'; averageFrom?: number | 'non-monotonic'; patience?: number; lambda?: number; power?: number };
@@ -234,7 +234,8 @@ export type ScheduleOptions =
   /**
    * Times `factor` after an epoch whose `heldOut` was not better than the best so far by `threshold` (a share of the
    * loss, default 0) `patience` times in a row (default 1); training goes on from the best parameters where `restore`
-   * (default true), and ends once the step size is below `minimum` (default 0).
+   * (default true; refused with `asgd`), and ends once the step size is below `minimum` (default 0). Where it goes back,
+   * the model in the loop's body is the best one already, not that of the report.
    */
   | { kind: 'plateau'; factor: number; patience?: number; threshold?: number; restore?: boolean; minimum?: number }
   /** Half a cosine from `learningRate` to `minimum` (default 0) over all windows of the run. */
@@ -243,13 +244,14 @@ export type ScheduleOptions =
 /** Where and how often a run is recorded. */
 export interface RunOptions {
   /**
-   * A directory of its own: `run.json` (what was asked), `metrics.jsonl` (a line an epoch), `checkpoints/`, and
-   * `best.safetensors`, the model as it was best.
+   * A directory of its own: `run.json` (what was asked, on which machine, and where the weights came from),
+   * `metrics.jsonl` (a line an epoch), `checkpoints/`, and with `heldOut` `best.safetensors`, the model as it was best.
+   * Refused where it holds such files without a `run.json`, since they are somebody else's.
    */
   directory: string | URL;
   /**
-   * Seconds of training between checkpoints. There is one at the end of each epoch, too, and where the run is stopped or
-   * left.
+   * Seconds of training between checkpoints; a round is cut short where one is due. There is one at the end of each
+   * epoch, too, and where the run is stopped or left.
    * @default 300
    */
   checkpointSeconds?: number;
@@ -262,8 +264,10 @@ export interface RunOptions {
    * workers. The options and corpora must be those of the run, and a function as `learningRate` the same one, which
    * nobody can check; `epochs` may be more than before, unless the schedule is a cosine. The model's own parameters do
    * not matter. A directory that has no run yet starts anew. A newest checkpoint that the disk has damaged is passed over
-   * with a warning (TIMERNN_CHECKPOINT_DAMAGED); another kind of kernels than the run was started with makes other bits,
-   * which is a warning, too (TIMERNN_RUN_MACHINE).
+   * with a warning (TIMERNN_CHECKPOINT_DAMAGED), one of another run or one that cannot be read now is refused; the model
+   * is then as it was before. Another kind of kernels than the run was started with makes other bits, which is a
+   * warning, too (TIMERNN_RUN_MACHINE). The parameters are the same to the bit; the training losses that are recorded
+   * may differ in their last digit, since they are summed up round by round.
    * @default false: a directory that holds a run is refused
    */
   resume?: boolean;
