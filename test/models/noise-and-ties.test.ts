@@ -1,11 +1,11 @@
-/** Dropout and tied weights in options, spec and files: what is kept, what is left out, what is refused. */
+/** Dropout, tied weights and first weights in options, spec and files: what is kept, left out and refused. */
 import { join } from 'node:path';
 import test from 'ava';
 import { LanguageModel, type LanguageModelOptions, Vocabulary } from 'timernn';
 import { readSafetensorsHeader } from '#src/checkpoint/safetensors.js';
 import { nativeSpec, parseSpec, withoutNoise } from '#src/models/spec.js';
 import { refuses } from '../helpers/refused.js';
-import { charCorpus, digest, folderOf, NOISY, newModel, train } from './helpers/models.js';
+import { charCorpus, digest, folderOf, NOISY, newModel, train, weights } from './helpers/models.js';
 
 const vocabulary = Vocabulary.fromTokens(['<unk>', 'a', 'b', '\n'], { unit: 'char' });
 const good: LanguageModelOptions = { vocabulary, embedding: 3, layers: [{ cell: 'lstm', size: 5 }] };
@@ -87,6 +87,25 @@ test('tied weights: fewer parameters; a projection where the sizes differ', asyn
   t.deepEqual(loaded.spec, other.spec);
   t.is(await digest(loaded), await digest(other));
   t.is(await loaded.perplexity(corpus), await other.perplexity(corpus));
+});
+
+test('initialRange: every number of every tensor is uniform in it', async (t) => {
+  const layers = [{ cell: 'lstm', size: 40 }] as const;
+  const model = new LanguageModel({ vocabulary, embedding: 50, layers, initialRange: 0.05 });
+  for (const [name, values] of await weights(model)) {
+    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    t.true(largest <= 0.05, `${name}: ${largest}`);
+    if (values.length < 1000) continue;
+    // Of n uniform numbers the largest is near the end, and the mean's standard error is 0.03/√n.
+    t.true(largest > 0.049 && Math.abs(mean) < 0.15 / Math.sqrt(values.length), `${name}: ${largest}, ${mean}`);
+  }
+  for (const bad of [0, -1, Number.NaN, 1e39]) {
+    t.throws(() => new LanguageModel({ vocabulary, embedding: 5, layers, initialRange: bad }), {
+      code: 'ERR_TIMERNN_OPTION',
+      message: /^Expected initialRange to be a number above 0 and at most 3\.4e\+38, got/,
+    });
+  }
 });
 
 const share = 'to be a number of at least 0 and below 1, got';
