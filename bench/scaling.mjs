@@ -9,15 +9,11 @@
  * Refuses to judge: it prints what was measured, what the model says, and the difference.
  */
 import { Corpus } from 'timernn';
-import { allocateFloats } from '#src/memory/arena.js';
-import { planLayout } from '#src/memory/layout.js';
-import { ReadWriteLock } from '#src/models/lock.js';
-import { native } from '#src/native.js';
 import { RoundPool } from '#src/pool/round-pool.js';
-import { planRun } from '#src/train/trainer.js';
 import { median } from './measure.mjs';
 import { random } from './ours/random.mjs';
-import { gates, specOf, weightsPerToken } from './workloads.mjs';
+import { layOut } from './ours/run.mjs';
+import { gates, weightsPerToken } from './workloads.mjs';
 
 const model = (cell, layers, N, T, D, H, V) => ({ kind: 'lm', cell, layers, N, T, D, H, V });
 
@@ -104,15 +100,11 @@ function solve(matrix, right) {
 /** Median seconds of a window over rounds of about a tenth of a second. */
 async function measure(workload, workers, seconds = 1.2) {
   const { N, T, V } = workload;
-  const spec = specOf(workload);
-  const layout = planLayout(native.tensorTable(spec));
-  const params = allocateFloats(layout.length);
-  await native.initialise(params, spec, layout.offsets, 1n);
   const numbers = random(1);
   const tokens = Uint32Array.from({ length: N * T * 400 }, () => Math.floor(numbers.next().value * V));
-  const target = { spec, layout, params, lock: new ReadWriteLock() };
   const corpus = Corpus.fromTokens(tokens, { vocabularySize: V });
-  const { windows, ...run } = planRun(target, corpus, { streams: N, window: T, shards: shardsOf(workload) });
+  const options = { streams: N, window: T, shards: shardsOf(workload), learningRate: 0.1, clip: 1 };
+  const { windows, run, call } = await layOut(workload, corpus, options);
   const pool = new RoundPool({ run, workers });
   const rounds = [];
   try {
@@ -123,7 +115,7 @@ async function measure(workload, workers, seconds = 1.2) {
     for (let from = 0; performance.now() - start < seconds * 1000 || rounds.length < 5; ) {
       const to = Math.min(windows, from + count);
       const began = performance.now();
-      await pool.round({ from, to, learningRate: 0.1, clip: 1 });
+      await pool.round(call(from, to));
       const each = (performance.now() - began) / (to - from) / 1000;
       rounds.push(each);
       count = Math.max(1, Math.min(count * 4, Math.round(0.1 / each)));

@@ -16,6 +16,11 @@ namespace {
 Napi::Value dropout_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const std::size_t N = size(info[5], "N", 1), T = size(info[6], "T", 1), D = size(info[7], "D", 1);
+    // The product of three sizes below 2^31 may not fit; an array cannot be that long anyway.
+    if (N * T > 0x3fffffff) {
+      fail(info.Env(), "ERR_TIMERNN_SHAPE",
+           "Expected N times T to be below 2^30, got " + std::to_string(N * T));
+    }
     const std::size_t n = N * T * D;
     float* out = floats(info[0], "out", n).data;
     std::uint8_t* keep = bytes(info[1], "keep", n).data;

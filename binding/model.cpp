@@ -36,8 +36,8 @@ Napi::Value initialise_call(const Napi::CallbackInfo& info) {
   const std::uint64_t s = seed(info[3], "seed");
   const double range = info[4].IsUndefined() ? 0.0 : number(info[4], "range");
   return run_async(
-      info.Env(), [=] { initialise(params, at, model, s, range); }, [](Napi::Env env) { return env.Undefined(); },
-      {info[0]});
+      info.Env(), [=] { initialise(params, at, model, s, range); },
+      [](Napi::Env env) { return env.Undefined(); }, {info[0]});
 }
 
 Napi::Value initialise_cell(const Napi::CallbackInfo& info) {

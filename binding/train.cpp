@@ -32,7 +32,8 @@ void check_length(const Napi::Value& value, const char* name, std::size_t least)
 }
 
 // Every property is read here and only here: a getter cannot give one array to the checks and another to the
-// run. What this returns also keeps the arrays' memory alive; nobody else can change it.
+// run. What this returns also keeps the arrays alive. Their memory stays where it is if it is shared, as the
+// trainer's is; a caller of the addon who transfers an array of a run away takes memory from under it.
 Napi::Object snapshot(const Napi::Object& run) {
   Napi::Object out = Napi::Object::New(run.Env());
   for (const char* name :
@@ -104,18 +105,18 @@ Regularization regularization(const Napi::Value& value, const ModelSpec& model) 
   return out;
 }
 
-void optimizer(RunPlan& plan, const Napi::Value& value, const Napi::Value& slots) {
-  if (!value.IsUndefined()) {
-    const Napi::Object o = object(value, "optimizer");
-    const Napi::Value name = o.Get("name");
-    plan.optimizer = name.IsString() ? find_optimizer(name.As<Napi::String>().Utf8Value()) : nullptr;
-    if (plan.optimizer == nullptr)
-      fail(value.Env(), "ERR_TIMERNN_OPTION", "Expected the name of an optimizer");
-    plan.numbers = {number_or_zero(o, "momentum"),  number_or_zero(o, "beta1"),
-                    number_or_zero(o, "beta2"),     number_or_zero(o, "epsilon"),
-                    number_or_zero(o, "smoothing"), number_or_zero(o, "lambda"),
-                    number_or_zero(o, "power"),     number_or_zero(o, "weightDecay")};
-  }
+void optimizer(RunPlan& plan, const Napi::Value& value) {
+  if (value.IsUndefined()) return;
+  const Napi::Object o = object(value, "optimizer");
+  const Napi::Value name = o.Get("name");
+  plan.optimizer = name.IsString() ? find_optimizer(name.As<Napi::String>().Utf8Value()) : nullptr;
+  if (plan.optimizer == nullptr) fail(value.Env(), "ERR_TIMERNN_OPTION", "Expected the name of an optimizer");
+  plan.numbers = {number_or_zero(o, "momentum"), number_or_zero(o, "beta1"),      number_or_zero(o, "beta2"),
+                  number_or_zero(o, "epsilon"),  number_or_zero(o, "smoothing"),  number_or_zero(o, "lambda"),
+                  number_or_zero(o, "power"),    number_or_zero(o, "weightDecay")};
+}
+
+void slots(RunPlan& plan, const Napi::Value& slots) {
   const std::size_t count = plan.optimizer->slot_count();
   plan.slots = float_list(slots, "slots", count);
   for (std::uint32_t s = 0; s < count; ++s) {
@@ -127,6 +128,9 @@ RunPlan plan(const Napi::Object& o) {
   RunPlan out{};
   out.spec = spec(o.Get("spec"));
   out.offsets = offsets(o.Get("offsets"), out.spec);
+  // Objects of the caller first: a getter of theirs must not run once addresses have been taken.
+  optimizer(out, o.Get("optimizer"));
+  out.regularization = regularization(o.Get("regularization"), out.spec);
   const std::size_t least = arena_floats(out.offsets, out.spec);
   check_length(o.Get("params"), "params", least);
   const auto params = floats(o.Get("params"), "params");
@@ -161,8 +165,7 @@ RunPlan plan(const Napi::Object& o) {
   out.edges = edges.data;
   out.windows = edges.length - 1;
   out.rates = doubles(o.Get("rates"), "rates", out.windows).data;
-  optimizer(out, o.Get("optimizer"), o.Get("slots"));
-  out.regularization = regularization(o.Get("regularization"), out.spec);
+  slots(out, o.Get("slots"));
   const Napi::Value dropped = o.Get("dropped");
   if (!dropped.IsUndefined()) out.dropped = floats(dropped, "dropped", params.length).data;
   out.control = ints(o.Get("control"), "control", Control::kWords).data;

@@ -257,7 +257,7 @@ export interface Binding {
 
   /** Cells in the registry. */
   cells(): string[];
-  /** Optimisers in the registry, and the names of their slots (`momentum`; `m` and `v`; `average`). */
+  /** Optimisers in the registry, and the names of their slots (`momentum`; `squares`; `m` and `v`; `average`). */
   optimizers(): { name: string; slots: string[] }[];
   tensorTable(spec: NativeSpec): NativeTensor[];
   /** Floats of hidden state for `rows` streams. */

@@ -11,7 +11,11 @@ export const CATEGORIES = ['input product', 'recurrent product', 'head', 'elemen
  * `skip`: the runner times it itself.
  */
 const RULES = [
-  { part: 'skip', pattern: /\bbarrier\b|reduce_gradients|sum_and_square|Runner::(reduce|update)|subtract_scaled/ },
+  {
+    part: 'skip',
+    pattern:
+      /\bbarrier\b|reduce_gradients|sum_and_square|Runner::(reduce|update)|\bupdate_(sgd|momentum|scaled|adam|average)/,
+  },
   { part: 'head', pattern: /SoftmaxHead|softmax_/ },
   {
     part: 'elementwise',

@@ -5,32 +5,22 @@
  */
 import { createInterface } from 'node:readline';
 import { Corpus } from 'timernn';
-import { allocateFloats } from '#src/memory/arena.js';
-import { planLayout } from '#src/memory/layout.js';
-import { ReadWriteLock } from '#src/models/lock.js';
-import { native } from '#src/native.js';
 import { RoundPool } from '#src/pool/round-pool.js';
-import { planRun } from '#src/train/trainer.js';
 import { layer } from '../ours/layer.mjs';
 import { random } from '../ours/random.mjs';
-import { specOf } from '../workloads.mjs';
+import { layOut } from '../ours/run.mjs';
 
 const { workload, workers, corpus: length } = JSON.parse(process.argv[2]);
 
-async function plan({ N, T, V }) {
-  const spec = specOf(workload);
-  const layout = planLayout(native.tensorTable(spec));
-  const params = allocateFloats(layout.length);
-  await native.initialise(params, spec, layout.offsets, 1n);
+function plan({ N, T, V, lr, clip }) {
   const numbers = random(1);
   const tokens = Uint32Array.from({ length }, () => Math.floor(numbers.next().value * V));
   const corpus = Corpus.fromTokens(tokens, { vocabularySize: V });
-  const target = { spec, layout, params, lock: new ReadWriteLock() };
-  return planRun(target, corpus, { streams: N, window: T });
+  return layOut(workload, corpus, { streams: N, window: T, learningRate: lr, clip });
 }
 
 async function training() {
-  const { windows, ...run } = await plan(workload);
+  const { windows, run, call } = await plan(workload);
   const pool = new RoundPool({ run, workers });
   await pool.prepare();
   let from = 0;
@@ -43,7 +33,7 @@ async function training() {
         if (from >= windows) from = 0;
         const to = Math.min(windows, from + count);
         const began = performance.now();
-        const result = await pool.round({ from, to, learningRate: workload.lr, clip: workload.clip });
+        const result = await pool.round(call(from, to));
         // Rounds of about a quarter of a second, as the trainer's.
         count = Math.max(1, Math.min(count * 4, Math.round((count * 250) / (performance.now() - began))));
         from = to;

@@ -16,10 +16,10 @@ constexpr std::size_t kUnits = 8;  // 16 bits each
 constexpr std::uint64_t kDropoutKey = 0x9E3779B97F4A7C15u;
 
 std::array<std::uint32_t, 4> draw(const MaskAddress& at, std::size_t step, std::size_t block) {
-  const std::uint64_t stream = std::uint64_t{at.place} << 32 | at.window;
-  // Steps of a window, and blocks of a layer, stay far below 2^20 and 2^22; weights have no steps.
-  const std::uint64_t index = std::uint64_t{at.row} << 42 ^ static_cast<std::uint64_t>(step) << 22 ^ block;
-  return philox(at.seed ^ kDropoutKey, stream, index);
+  // Places are below 2^8 (64 layers have two each), steps of a window below 2^24.
+  const std::uint64_t stream =
+      std::uint64_t{at.place} << 56 | static_cast<std::uint64_t>(step) << 32 | at.window;
+  return philox(at.seed ^ kDropoutKey, stream, std::uint64_t{at.row} << 32 | block);
 }
 
 bool keeps(const std::array<std::uint32_t, 4>& r, std::size_t unit, DropoutRate rate) {
@@ -44,9 +44,10 @@ void dropout_mask(std::uint8_t* keep, const MaskAddress& at, DropoutRate rate, s
   }
 }
 
-Dropout::Dropout(double rate, std::uint32_t place, std::size_t units, std::size_t positions, bool locked)
+Dropout::Dropout(double rate, std::uint32_t place, std::size_t units, std::size_t rows, std::size_t steps,
+                 bool locked)
     : rate_(rate), place_(place), units_(units), locked_(locked) {
-  if (!none()) keep_.resize(positions * units);
+  if (!none()) keep_.resize(rows * (locked ? 1 : steps) * units);
 }
 
 void Dropout::draw(const MaskAddress& at, std::size_t rows, std::size_t steps) {

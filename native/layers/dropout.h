@@ -49,8 +49,9 @@ void dropout_mask(std::uint8_t* keep, const MaskAddress& at, DropoutRate rate, s
 class Dropout {
  public:
   Dropout() = default;
-  /// @param positions  the most rows times steps of a window
-  Dropout(double rate, std::uint32_t place, std::size_t units, std::size_t positions, bool locked);
+  /// @param rows, steps  the most of a window
+  Dropout(double rate, std::uint32_t place, std::size_t units, std::size_t rows, std::size_t steps,
+          bool locked);
 
   bool none() const { return rate_.none(); }
   /// Masks of a window; `at.row` is the first row's stream.

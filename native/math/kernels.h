@@ -84,16 +84,16 @@ struct GruStepBackward {
   std::size_t n, H;
 };
 
-/// One pass of an optimiser over n parameters: p ← keep·p − rate·(what it makes of the gradient g), with g =
-/// the gradient times clip_scale, then cut off at ±clip_value.
+/// One pass of an optimiser over n parameters: p ← p − (decay·p + rate·(what it makes of the gradient g)),
+/// with g = the gradient times clip_scale, then cut off at ±clip_value.
 struct UpdateStep {
   float* params;
   const float* grads;
   float* slots[2];
   std::size_t n;
   float clip_scale, clip_value;
-  float keep;  ///< 1 − η·decay
-  float rate;  ///< η, with what corrects it
+  float decay;  ///< η·λ; not 1 − η·λ, which a float rounds to 1 for the small decays that are usual
+  float rate;   ///< η, with what corrects it
   float epsilon = 0.0f;
   float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;  ///< the optimiser's own numbers
 };

@@ -12,8 +12,8 @@ inline float clipped(float g, const UpdateStep& s) {
 void update_sgd(const UpdateStep& s) {
   float* __restrict p = s.params;
   const float* __restrict g = s.grads;
-  const float keep = s.keep, rate = s.rate;
-  for (std::size_t i = 0; i < s.n; ++i) p[i] = p[i] * keep - rate * clipped(g[i], s);
+  const float decay = s.decay, rate = s.rate;
+  for (std::size_t i = 0; i < s.n; ++i) p[i] -= decay * p[i] + rate * clipped(g[i], s);
 }
 
 // v ← μ·v + g, then p ← p − η·v, or with Nesterov's look ahead p ← p − η·(g + μ·v).
@@ -21,11 +21,11 @@ template <bool nesterov>
 void update_momentum(const UpdateStep& s) {
   float* __restrict p = s.params, * __restrict v = s.slots[0];
   const float* __restrict grads = s.grads;
-  const float keep = s.keep, rate = s.rate, mu = s.a;
+  const float decay = s.decay, rate = s.rate, mu = s.a;
   for (std::size_t i = 0; i < s.n; ++i) {
     const float g = clipped(grads[i], s), moved = mu * v[i] + g;
     v[i] = moved;
-    p[i] = p[i] * keep - rate * (nesterov ? g + mu * moved : moved);
+    p[i] -= decay * p[i] + rate * (nesterov ? g + mu * moved : moved);
   }
 }
 
@@ -33,27 +33,27 @@ void update_momentum(const UpdateStep& s) {
 void update_scaled(const UpdateStep& s) {
   float* __restrict p = s.params, * __restrict q = s.slots[0];
   const float* __restrict grads = s.grads;
-  const float keep = s.keep, rate = s.rate, a = s.a, b = s.b, epsilon = s.epsilon;
+  const float decay = s.decay, rate = s.rate, a = s.a, b = s.b, epsilon = s.epsilon;
   for (std::size_t i = 0; i < s.n; ++i) {
     const float g = clipped(grads[i], s), square = a * q[i] + b * (g * g);
     q[i] = square;
-    p[i] = p[i] * keep - rate * (g / (__builtin_sqrtf(square) + epsilon));
+    p[i] -= decay * p[i] + rate * (g / (__builtin_sqrtf(square) + epsilon));
   }
 }
 
-// m ← β₁·m + (1−β₁)·g; v ← β₂·v + (1−β₂)·g²; p ← p − rate · m / (√v · c + ε), the corrections of the bias in
-// rate and c.
+// m ← β₁·m + (1−β₁)·g; v ← β₂·v + (1−β₂)·g²; p ← p − rate · m / (√v · d + ε), the corrections of the bias in
+// rate and d.
 void update_adam(const UpdateStep& s) {
   float* __restrict p = s.params, * __restrict m = s.slots[0], * __restrict v = s.slots[1];
   const float* __restrict grads = s.grads;
-  const float keep = s.keep, rate = s.rate, one_less_a = s.a, b = s.b, one_less_b = s.c, correction = s.d;
+  const float decay = s.decay, rate = s.rate, one_less_a = s.a, b = s.b, one_less_b = s.c, correction = s.d;
   const float epsilon = s.epsilon;
   for (std::size_t i = 0; i < s.n; ++i) {
     const float g = clipped(grads[i], s);
     const float mean = m[i] + one_less_a * (g - m[i]), square = b * v[i] + one_less_b * (g * g);
     m[i] = mean;
     v[i] = square;
-    p[i] = p[i] * keep - rate * (mean / (__builtin_sqrtf(square) * correction + epsilon));
+    p[i] -= decay * p[i] + rate * (mean / (__builtin_sqrtf(square) * correction + epsilon));
   }
 }
 
@@ -61,9 +61,9 @@ void update_adam(const UpdateStep& s) {
 void update_average(const UpdateStep& s) {
   float* __restrict p = s.params, * __restrict x = s.slots[0];
   const float* __restrict grads = s.grads;
-  const float keep = s.keep, rate = s.rate, a = s.a;
+  const float decay = s.decay, rate = s.rate, a = s.a;
   for (std::size_t i = 0; i < s.n; ++i) {
-    const float moved = p[i] * keep - rate * clipped(grads[i], s);
+    const float moved = p[i] - (decay * p[i] + rate * clipped(grads[i], s));
     p[i] = moved;
     // With a = 1 this is p, not x + (p − x), which rounds.
     x[i] = a == 1.0f ? moved : x[i] + a * (moved - x[i]);

@@ -63,11 +63,11 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
 void Replica::make_dropout() {
   const Regularization& r = regularization_;
   const std::size_t steps = rows_ * window_;
-  input_dropout_ = Dropout(r.input, kInputPlace, spec_.embedding, steps, r.locked);
+  input_dropout_ = Dropout(r.input, kInputPlace, spec_.embedding, rows_, window_, r.locked);
   if (!DropoutRate(r.words).none()) word_factor_.resize(steps);
   for (std::size_t l = 0; l < spec_.recurrent_layers(); ++l) {
     const auto place = static_cast<std::uint32_t>(kLayer + 2 * l);
-    dropout_.emplace_back(r.layer(l), place, spec_.layers[l].size, steps, r.locked);
+    dropout_.emplace_back(r.layer(l), place, spec_.layers[l].size, rows_, window_, r.locked);
     dropped_.emplace_back(dropout_[l].none() ? 0 : steps * spec_.layers[l].size);
   }
 }

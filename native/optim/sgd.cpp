@@ -1,4 +1,4 @@
-// Stochastic gradient descent: p ← p − η · g.
+// Stochastic gradient descent: p ← p − η·g, and like every optimiser here − η·λ·p for a weight decay λ.
 #include "step.h"
 
 namespace timernn {

@@ -17,7 +17,7 @@ inline UpdateStep update_step(const UpdateArgs& a, double rate, double decay) {
   s.n = a.n;
   s.clip_scale = a.clip_scale;
   s.clip_value = a.clip_value;
-  s.keep = static_cast<float>(1.0 - decay);
+  s.decay = static_cast<float>(decay);
   s.rate = static_cast<float>(rate);
   s.epsilon = static_cast<float>(a.numbers.epsilon);
   return s;

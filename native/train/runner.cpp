@@ -8,6 +8,7 @@
 #include <numeric>
 #include <string>
 
+#include "../core/denormals.h"
 #include "../core/error.h"
 #include "../optim/optimizer.h"
 #include "../optim/reduce.h"
@@ -169,7 +170,6 @@ void Runner::drop_weights(const RoundCall& call, std::size_t window) {
   if (weight_drop_.none()) return;
   weight_drop_.drop(plan_.dropped, plan_.params, static_cast<std::uint32_t>(call.done + window - call.from),
                     my_chunks(call));
-  control_.barrier(static_cast<std::int32_t>(call.workers));
 }
 
 void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& result) {
@@ -178,6 +178,9 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
   placement_.settle(call.rank, call.workers);
   auto mark = Clock::now();
   drop_weights(call, window);
+  lap(mark, result.seconds.window);
+  if (!weight_drop_.none()) control_.barrier(workers);
+  lap(mark, result.seconds.wait);
   pack_weights(call);
   lap(mark, result.seconds.window);
   if (plan_.packed != nullptr) control_.barrier(workers);
@@ -222,6 +225,7 @@ void Runner::check(const RoundCall& call) const {
 
 RoundResult Runner::run(const RoundCall& call) {
   RoundResult result;
+  const FlushDenormals flush;  // all ranks alike, so the bits do not depend on who computes what
   try {
     check(call);
     for (std::size_t w = call.from; w < call.to && !result.stopped; ++w) {

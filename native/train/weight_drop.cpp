@@ -2,7 +2,6 @@
 #include "weight_drop.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "../math/kernels.h"
 
@@ -19,8 +18,9 @@ WeightDrop::WeightDrop(const ModelSpec& spec, const std::vector<std::size_t>& of
     for (std::size_t i = 0; i < table.size() && !rate.none(); ++i) {
       if (table[i].name != "Wh") continue;
       const std::size_t begin = offsets[index + i];
-      drops_.push_back(
-          {index + i, begin, begin + table[i].length(), rate, static_cast<std::uint32_t>(kWeight + 2 * l)});
+      drops_.push_back({index + i, begin, begin + table[i].length(), keep_.size(), rate,
+                        static_cast<std::uint32_t>(kWeight + 2 * l)});
+      keep_.resize(keep_.size() + table[i].length());
     }
     index += table.size();
   }
@@ -34,11 +34,10 @@ std::vector<std::size_t> WeightDrop::tensors() const {
 
 void WeightDrop::drop(float* dropped, const float* params, std::uint32_t window, ChunkRange range) {
   const std::size_t from = first_ + range.begin * kReduceChunk, to = first_ + range.end * kReduceChunk;
-  keep_.resize(to - from);
   for (const Drop& d : drops_) {
     const std::size_t begin = std::max(from, d.begin), end = std::min(to, d.end);
     if (begin >= end) continue;
-    std::uint8_t* keep = keep_.data() + (begin - from);
+    std::uint8_t* keep = keep_.data() + d.keep + (begin - d.begin);
     // Tensors and chunks start on multiples of eight floats.
     dropout_mask(keep, {seed_, d.place, window, 0}, d.rate, 0, begin - d.begin, end - begin);
     kernels().dropout_forward(dropped + begin, params + begin, keep, d.rate.scale(), end - begin);
@@ -46,15 +45,14 @@ void WeightDrop::drop(float* dropped, const float* params, std::uint32_t window,
 }
 
 void WeightDrop::mask(float* grads, double* squares, std::size_t length, ChunkRange range) const {
-  const std::size_t from = first_ + range.begin * kReduceChunk;
   for (std::size_t c = range.begin; c < range.end; ++c) {
     const std::size_t first = first_ + c * kReduceChunk, last = std::min(first + kReduceChunk, length);
     bool changed = false;
     for (const Drop& d : drops_) {
       const std::size_t begin = std::max(first, d.begin), end = std::min(last, d.end);
       if (begin >= end) continue;
-      kernels().dropout_forward(grads + begin, grads + begin, keep_.data() + (begin - from), d.rate.scale(),
-                                end - begin);
+      kernels().dropout_forward(grads + begin, grads + begin, keep_.data() + d.keep + (begin - d.begin),
+                                d.rate.scale(), end - begin);
       changed = true;
     }
     if (!changed) continue;

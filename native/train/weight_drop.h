@@ -34,13 +34,14 @@ class WeightDrop {
  private:
   struct Drop {
     std::size_t tensor, begin, end;  ///< floats of the arena
+    std::size_t keep;                ///< where its mask starts
     DropoutRate rate;
     std::uint32_t place;
   };
   std::vector<Drop> drops_;
   std::uint64_t seed_ = 0;
   std::size_t first_ = 0;
-  std::vector<std::uint8_t> keep_;  ///< of this rank's range, from its first float on
+  std::vector<std::uint8_t> keep_;  ///< a byte a weight that may drop; this rank's range of them is in use
 };
 
 }  // namespace timernn

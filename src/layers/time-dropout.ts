@@ -20,7 +20,8 @@ export interface TimeDropoutOptions {
    */
   locked?: boolean;
   /**
-   * Seed of the masks: an integer in [0, 2⁵³).
+   * Seed of the masks: an integer in [0, 2⁵³). Give each layer one of its own: layers with the same seed drop the same
+   * units at the same call.
    * @default 1
    */
   seed?: number;

@@ -1,6 +1,6 @@
 /**
  * Entry of a training worker: one thread of the Piscina pool. Holds a native runner for the run it was started for.
- * Refuses to do: policy. Which rank, which windows and which learning rate come with each task.
+ * Refuses to do: policy. Which rank and which windows come with each task.
  */
 import Piscina from 'piscina';
 import type { ErrorCode } from '../errors.js';

@@ -153,6 +153,28 @@ TEST("one pass over a range has the bits of passes over its parts") {
   }
 }
 
+TEST("a weight decay that is small beside 1 is not lost") {
+  OptimizerNumbers numbers;
+  numbers.weight_decay = 1e-5;
+  constexpr std::size_t kCount = 1024;
+  constexpr double kRate = 0.01;
+  Random random(8);
+  std::vector<float> p(kCount, 0.9f);
+  std::vector<double> wanted = to_double(p);
+  // 1 − 1e-7 is no float. The gradient's noise spreads the rounding of p, as it does in training.
+  for (int t = 1; t <= 2000; ++t) {
+    const std::vector<float> g = random.floats(kCount, 0.01);
+    find_optimizer("sgd")->update(
+        {p.data(), g.data(), {}, kCount, 1.0f, INFINITY, kRate, 1.0 * t, 0.0, numbers});
+    for (std::size_t i = 0; i < kCount; ++i) {
+      wanted[i] -= kRate * (1e-5 * wanted[i] + static_cast<double>(g[i]));
+    }
+  }
+  double error = 0.0;
+  for (std::size_t i = 0; i < kCount; ++i) error += (static_cast<double>(p[i]) - wanted[i]) / kCount;
+  CHECK_NEAR(error, 0.0, 0.05 * 2000 * kRate * 1e-5 * 0.9);
+}
+
 TEST(
     "averaged SGD leaves the average alone before it starts, and takes the parameters as they are at first") {
   const Optimizer& asgd = *find_optimizer("asgd");

@@ -239,6 +239,30 @@ TEST("weight drop: the gradient of one window is the double model's at the dropp
   }
 }
 
+// Adam's mean of a gradient that stays zero shrinks by a tenth each step: after 900 of them it would be
+// denormal, and stay so. The words that the corpus does not have are such rows.
+TEST("slots whose gradient stays zero come to zero, and the thread's own arithmetic is left as it was") {
+  RunOptions o;
+  o.optimizer = "adam";
+  o.learning_rate = 1e-4;
+  o.numbers = {0.0, 0.1, 0.5, 1e-8};
+  Run run(o);
+  std::fill(run.slots[0].begin(), run.slots[0].begin() + 40, 1e-30f);  // a word's row
+  for (std::uint32_t& token : run.tokens) token = 1 + token % 200;
+  CHECK_EQ(run.go(2, 0, 20)[0].error, std::string());
+  for (std::size_t i = 0; i < 40; ++i) CHECK_EQ(run.slots[0][i], 0.0f);
+  volatile float small = 1e-38f;
+  CHECK(small * 0.1f > 0.0f);
+}
+
+TEST("masks of neighbouring steps and rows do not meet, however long a window is") {
+  const auto at = [](std::uint32_t row, std::size_t step) {
+    return mask({1, kLayer, 0, row}, 0.5, step, 256);
+  };
+  CHECK(at(0, (1u << 20) + 3) != at(1, 3));
+  CHECK(at(1u << 22, 3) != at(0, 3));
+}
+
 TEST("edges outside of the streams, or windows longer than the plan's, are refused") {
   Run run;
   run.edges[1] = 6;
