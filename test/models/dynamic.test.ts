@@ -35,12 +35,18 @@ test.serial('rounds are as long as ever, so that the last bits do not follow the
   t.deepEqual(lengths, [1024, 1024, 1024, 927]);
 });
 
-test('a text like itself gets easier', async (t) => {
+test('a text that repeats itself gets easier', async (t) => {
   const model = newModel(corpus, NOISY);
   await train(model, text, { streams: 4, window: 16, optimizer: 'adam', learningRate: 0.01 });
-  const [still, follows] = [await model.perplexity(heldOut), await model.perplexity(heldOut, { dynamic: {} })];
+  const phrase = corpus.tokens.slice(0, 40);
+  const again = Corpus.fromTokens(
+    Uint32Array.from({ length: 1600 }, (_, i) => phrase[i % phrase.length]!),
+    { vocabulary: corpus.vocabulary },
+  );
+  const [still, follows] = [await model.perplexity(again), await model.perplexity(again, { dynamic: {} })];
   t.log(`${still} still, ${follows} dynamic`);
-  t.true(follows < still);
+  // Not a hair's breadth that another seed could turn round.
+  t.true(follows < 0.9 * still);
 });
 
 test('with a step size of 0 it is the plain perplexity, without any dropout', async (t) => {
