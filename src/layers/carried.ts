@@ -3,7 +3,7 @@
  */
 import { TimeRNNError } from '../errors.js';
 import { expectBoolean, expectTensor } from './checks.js';
-import { Recurrence, type RecurrentOptions, type RecurrentTensors } from './recurrent.js';
+import { RECURRENT_NAMES, Recurrence, type RecurrentOptions, type RecurrentTensors } from './recurrent.js';
 import { formatShape, Tensor } from './tensor.js';
 
 /** Options of a recurrent layer over windows. */
@@ -14,6 +14,12 @@ export interface TimeRecurrentOptions extends RecurrentOptions {
    */
   stateful?: boolean;
 }
+
+/** Names of those options. */
+export const TIME_RECURRENT_NAMES: readonly string[] = [
+  ...RECURRENT_NAMES,
+  'stateful' satisfies keyof TimeRecurrentOptions,
+];
 
 /** Names of the state vectors, as errors call them. */
 const STATE_NAMES = ['h', 'c'];

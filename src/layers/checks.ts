@@ -2,6 +2,7 @@
  * What every layer checks before it calls the addon: tensors, integer grids, options; and how native errors come back.
  */
 import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js';
+import { checkNames } from '../options.js';
 import { expectFinite, formatShape, Tensor } from './tensor.js';
 
 /**
@@ -154,14 +155,18 @@ function isIntegerRow(value: unknown): value is IntegerRow {
   return Array.isArray(value) || value instanceof Int32Array || value instanceof Uint32Array;
 }
 
-/** @throws ERR_TIMERNN_OPTION unless `options` is an object. */
-export function expectOptions(layer: string, options: unknown): void {
+/**
+ * @param names - of the options that the layer has
+ * @throws ERR_TIMERNN_OPTION unless `options` is an object with none but these
+ */
+export function expectOptions(layer: string, options: unknown, names: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TimeRNNError(
       'ERR_TIMERNN_OPTION',
       `Expected the options of ${layer} to be an object, got ${describe(options)}`,
     );
   }
+  checkNames(options, names, layer);
 }
 
 /** @throws ERR_TIMERNN_OPTION unless `value` is true or false */

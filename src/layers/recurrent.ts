@@ -5,7 +5,7 @@
 import { expectInteger } from '../errors.js';
 import { native } from '../native.js';
 import type { WindowDims } from '../native-types.js';
-import { callNative, expectForward, expectOptions, expectSeed, keep } from './checks.js';
+import { callNative, expectForward, expectSeed, keep } from './checks.js';
 import { type NamedTensors, Tensor } from './tensor.js';
 
 /** Options of a recurrent layer. */
@@ -20,6 +20,13 @@ export interface RecurrentOptions {
    */
   seed?: number;
 }
+
+/** Names of those options. */
+export const RECURRENT_NAMES: readonly string[] = [
+  'inputSize',
+  'hiddenSize',
+  'seed',
+] satisfies (keyof RecurrentOptions)[];
 
 /** Parameters of a recurrent layer with G gates, or their gradients. Write to `data` in place to replace them. */
 export interface RecurrentTensors extends NamedTensors {
@@ -54,7 +61,6 @@ export class Recurrence<Tensors extends object = RecurrentTensors> {
   #kept: Kept | undefined;
 
   constructor(layer: string, cell: string, options: RecurrentOptions) {
-    expectOptions(layer, options);
     this.layer = layer;
     this.#cell = cell;
     this.inputSize = expectInteger('inputSize', options.inputSize);

@@ -13,9 +13,14 @@ export interface RNNOptions extends RecurrentOptions {
   activation?: 'tanh' | 'relu';
 }
 
-/** The native cell of these options. @throws ERR_TIMERNN_OPTION for an activation that is neither */
-export function rnnCell(layer: string, options: RNNOptions): string {
-  expectOptions(layer, options);
+/**
+ * The native cell of these options.
+ *
+ * @param names - of the layer's options, but for the activation
+ * @throws ERR_TIMERNN_OPTION for an activation that is neither, and for an option that does not exist
+ */
+export function rnnCell(layer: string, options: RNNOptions, names: readonly string[]): string {
+  expectOptions(layer, options, [...names, 'activation']);
   const { activation = 'tanh' } = options;
   if (activation !== 'tanh' && activation !== 'relu') {
     throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected activation to be tanh or relu, got ${describe(activation)}`);

@@ -2,7 +2,7 @@
  * RNN: one step of the plain RNN cell.
  */
 import { expectTensor } from './checks.js';
-import { Recurrence, type RecurrentTensors } from './recurrent.js';
+import { RECURRENT_NAMES, Recurrence, type RecurrentTensors } from './recurrent.js';
 import { type RNNOptions, rnnCell } from './rnn-options.js';
 import { Tensor } from './tensor.js';
 
@@ -39,11 +39,11 @@ export class RNN {
   readonly #recurrence: Recurrence;
 
   /**
-   * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, the seed not an integer in [0, 2⁵³) or the
-   * activation unknown
+   * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, the seed not an integer in [0, 2⁵³), the
+   * activation unknown, or an option does not exist
    */
   constructor(options: RNNOptions) {
-    this.#recurrence = new Recurrence('RNN', rnnCell('RNN', options), options);
+    this.#recurrence = new Recurrence('RNN', rnnCell('RNN', options, RECURRENT_NAMES), options);
     this.params = this.#recurrence.params;
     this.grads = this.#recurrence.grads;
   }

@@ -19,6 +19,8 @@ export interface TimeAffineOptions {
   seed?: number;
 }
 
+const NAMES: readonly string[] = ['inputSize', 'outputSize', 'seed'] satisfies (keyof TimeAffineOptions)[];
+
 /** Parameters of a {@link TimeAffine}, or their gradients. */
 export interface AffineTensors extends NamedTensors {
   /** I×O. */
@@ -51,9 +53,9 @@ export class TimeAffine {
   readonly #O: number;
   #kept: { xs: Float32Array; N: number; T: number } | undefined;
 
-  /** @throws ERR_TIMERNN_OPTION when a size is not a positive integer or the seed not an integer in [0, 2⁵³) */
+  /** @throws ERR_TIMERNN_OPTION when a size is not a positive integer, the seed not an integer in [0, 2⁵³), or an option does not exist */
   constructor(options: TimeAffineOptions) {
-    expectOptions('TimeAffine', options);
+    expectOptions('TimeAffine', options, NAMES);
     this.#I = expectInteger('inputSize', options.inputSize);
     this.#O = expectInteger('outputSize', options.outputSize);
     const seed = expectSeed(options.seed ?? 1);

@@ -27,6 +27,8 @@ export interface TimeDropoutOptions {
   seed?: number;
 }
 
+const NAMES: readonly string[] = ['ratio', 'locked', 'seed'] satisfies (keyof TimeDropoutOptions)[];
+
 /**
  * ys = xs ⊙ mask / (1 − ratio), with a new mask at each forward pass; outside of training ys = xs.
  *
@@ -55,9 +57,9 @@ export class TimeDropout {
   #calls = 0;
   #kept: { keep: Uint8Array | undefined; shape: number[] } | undefined;
 
-  /** @throws ERR_TIMERNN_OPTION when ratio is not in [0, 1), locked not a boolean, or the seed not an integer in [0, 2⁵³) */
+  /** @throws ERR_TIMERNN_OPTION when ratio is not in [0, 1), locked not a boolean, the seed not an integer in [0, 2⁵³), or an option does not exist */
   constructor(options: TimeDropoutOptions = {}) {
-    expectOptions('TimeDropout', options);
+    expectOptions('TimeDropout', options, NAMES);
     const { ratio = 0.5, locked = false, seed = 1 } = options;
     if (typeof ratio !== 'number' || !(ratio >= 0 && ratio < 1)) {
       throw new TimeRNNError(

@@ -28,6 +28,8 @@ export interface TimeEmbeddingOptions {
   seed?: number;
 }
 
+const NAMES: readonly string[] = ['vocabularySize', 'embeddingSize', 'seed'] satisfies (keyof TimeEmbeddingOptions)[];
+
 /** Parameters of a {@link TimeEmbedding}, or their gradients. */
 export interface EmbeddingTensors extends NamedTensors {
   /** V×D: one row for each token. */
@@ -59,9 +61,9 @@ export class TimeEmbedding {
   readonly #D: number;
   #ids: Grid | undefined;
 
-  /** @throws ERR_TIMERNN_OPTION when a size is not a positive integer or the seed not an integer in [0, 2⁵³) */
+  /** @throws ERR_TIMERNN_OPTION when a size is not a positive integer, the seed not an integer in [0, 2⁵³), or an option does not exist */
   constructor(options: TimeEmbeddingOptions) {
-    expectOptions('TimeEmbedding', options);
+    expectOptions('TimeEmbedding', options, NAMES);
     this.#V = expectInteger('vocabularySize', options.vocabularySize);
     this.#D = expectInteger('embeddingSize', options.embeddingSize);
     const seed = expectSeed(options.seed ?? 1);

@@ -2,7 +2,7 @@
  * TimeGRU: the GRU over a window of T steps, with a state that may be carried from window to window.
  */
 import { nativeCell } from '../models/spec.js';
-import { CarriedRecurrence, type TimeRecurrentOptions } from './carried.js';
+import { CarriedRecurrence, TIME_RECURRENT_NAMES, type TimeRecurrentOptions } from './carried.js';
 import { expectBoolean, expectOptions } from './checks.js';
 import type { RecurrentTensors } from './recurrent.js';
 import type { Tensor } from './tensor.js';
@@ -128,6 +128,6 @@ export class TimeGRU {
 }
 
 function gruCell(options: TimeGRUOptions): string {
-  expectOptions('TimeGRU', options);
+  expectOptions('TimeGRU', options, [...TIME_RECURRENT_NAMES, 'resetAfter' satisfies keyof TimeGRUOptions]);
   return nativeCell({ cell: 'gru', size: 1, resetAfter: expectBoolean('resetAfter', options.resetAfter ?? true) });
 }

@@ -1,7 +1,8 @@
 /**
  * TimeLSTM: the LSTM over a window of T steps, with a state (h and c) that may be carried from window to window.
  */
-import { CarriedRecurrence, type TimeRecurrentOptions } from './carried.js';
+import { CarriedRecurrence, TIME_RECURRENT_NAMES, type TimeRecurrentOptions } from './carried.js';
+import { expectOptions } from './checks.js';
 import type { RecurrentTensors } from './recurrent.js';
 import type { Tensor } from './tensor.js';
 
@@ -53,10 +54,11 @@ export class TimeLSTM {
   readonly #carried: CarriedRecurrence<RecurrentTensors>;
 
   /**
-   * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, `stateful` not a boolean or the seed not an
-   * integer in [0, 2⁵³)
+   * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, `stateful` not a boolean, the seed not an
+   * integer in [0, 2⁵³), or an option does not exist
    */
   constructor(options: TimeLSTMOptions) {
+    expectOptions('TimeLSTM', options, TIME_RECURRENT_NAMES);
     this.#carried = new CarriedRecurrence('TimeLSTM', 'lstm', options);
     this.stateful = this.#carried.stateful;
     this.params = this.#carried.recurrence.params;

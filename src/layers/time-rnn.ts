@@ -1,7 +1,7 @@
 /**
  * TimeRNN: the plain RNN over a window of T steps, with a state that may be carried from window to window.
  */
-import { CarriedRecurrence, type TimeRecurrentOptions } from './carried.js';
+import { CarriedRecurrence, TIME_RECURRENT_NAMES, type TimeRecurrentOptions } from './carried.js';
 import type { RecurrentTensors } from './recurrent.js';
 import { type RNNOptions, rnnCell } from './rnn-options.js';
 import type { Tensor } from './tensor.js';
@@ -49,10 +49,11 @@ export class TimeRNN {
 
   /**
    * @throws ERR_TIMERNN_OPTION when a size is not a positive integer, `stateful` not a boolean, the seed not an integer
-   * in [0, 2⁵³) or the activation unknown
+   * in [0, 2⁵³), the activation unknown, or an option does not exist
    */
   constructor(options: TimeRNNOptions) {
-    this.#carried = new CarriedRecurrence('TimeRNN', rnnCell('TimeRNN', options), options);
+    const cell = rnnCell('TimeRNN', options, TIME_RECURRENT_NAMES);
+    this.#carried = new CarriedRecurrence('TimeRNN', cell, options);
     this.stateful = this.#carried.stateful;
     this.params = this.#carried.recurrence.params;
     this.grads = this.#carried.recurrence.grads;

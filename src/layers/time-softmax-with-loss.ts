@@ -23,6 +23,8 @@ export interface TimeSoftmaxWithLossOptions {
   ignoreLabel?: number;
 }
 
+const NAMES: readonly string[] = ['ignoreLabel'] satisfies (keyof TimeSoftmaxWithLossOptions)[];
+
 /**
  * Softmax over V scores a step, and the mean negative log-likelihood of the labels in nats, over the steps that count.
  *
@@ -43,9 +45,9 @@ export class TimeSoftmaxWithLoss {
   readonly ignoreLabel: number;
   #kept: { probs: Float32Array; labels: Grid; V: number } | undefined;
 
-  /** @throws ERR_TIMERNN_OPTION when `ignoreLabel` is not a 32-bit integer */
+  /** @throws ERR_TIMERNN_OPTION when `ignoreLabel` is not a 32-bit integer, or an option does not exist */
   constructor(options: TimeSoftmaxWithLossOptions = {}) {
-    expectOptions('TimeSoftmaxWithLoss', options);
+    expectOptions('TimeSoftmaxWithLoss', options, NAMES);
     this.ignoreLabel = expectInteger('ignoreLabel', options.ignoreLabel ?? -1, -(2 ** 31));
   }
 

@@ -1,6 +1,17 @@
 /** What the layers refuse: each with a coded error whose message says tensor, expected and got. */
 import test from 'ava';
-import { RNN, Tensor, TimeAffine, TimeEmbedding, TimeRNN, TimeSoftmaxWithLoss } from 'timernn/layers';
+import * as exported from 'timernn/layers';
+import {
+  RNN,
+  Tensor,
+  TimeAffine,
+  TimeDropout,
+  TimeEmbedding,
+  TimeGRU,
+  TimeLSTM,
+  TimeRNN,
+  TimeSoftmaxWithLoss,
+} from 'timernn/layers';
 import { type Refused, refuses, untyped } from '../helpers/refused.js';
 
 const zeros = (...shape: number[]) => Tensor.zeros(shape);
@@ -198,6 +209,63 @@ const OPTION: Refused[] = [
   ],
 ];
 
+const sizes = { inputSize: 3, hiddenSize: 4 };
+/** Every layer with an option that it does not have, and those that it has. */
+const UNKNOWN = (
+  [
+    [
+      'RNN',
+      () => new RNN(untyped({ ...sizes, stateful: true })),
+      'stateful',
+      'inputSize, hiddenSize, seed, activation',
+    ],
+    [
+      'TimeRNN',
+      () => new TimeRNN(untyped({ ...sizes, statefull: true })),
+      'statefull',
+      'inputSize, hiddenSize, seed, stateful, activation',
+    ],
+    [
+      'TimeLSTM',
+      () => new TimeLSTM(untyped({ ...sizes, activation: 'relu' })),
+      'activation',
+      'inputSize, hiddenSize, seed, stateful',
+    ],
+    [
+      'TimeGRU',
+      () => new TimeGRU(untyped({ ...sizes, resetBefore: true })),
+      'resetBefore',
+      'inputSize, hiddenSize, seed, stateful, resetAfter',
+    ],
+    [
+      'TimeEmbedding',
+      () => new TimeEmbedding(untyped({ vocabularySize: 7, embeddingSize: 3, size: 3 })),
+      'size',
+      'vocabularySize, embeddingSize, seed',
+    ],
+    [
+      'TimeAffine',
+      () => new TimeAffine(untyped({ inputSize: 3, outputSize: 4, bias: false })),
+      'bias',
+      'inputSize, outputSize, seed',
+    ],
+    ['TimeDropout', () => new TimeDropout(untyped({ rate: 0.2 })), 'rate', 'ratio, locked, seed'],
+    ['TimeSoftmaxWithLoss', () => new TimeSoftmaxWithLoss(untyped({ ignoreIndex: 0 })), 'ignoreIndex', 'ignoreLabel'],
+  ] as const
+).map(
+  ([layer, make, name, names]): Refused => [
+    `${layer}: an unknown option`,
+    make,
+    `Expected the options of ${layer} to be among ${names}, got "${name}"`,
+  ],
+);
+
+test('the table of unknown options has every layer', (t) => {
+  const layers = Object.keys(exported).filter((name) => name !== 'Tensor');
+  t.deepEqual(UNKNOWN.map(([what]) => what.split(':')[0]!).sort(), layers.sort());
+});
+
+refuses('ERR_TIMERNN_OPTION', UNKNOWN);
 refuses('ERR_TIMERNN_SHAPE', SHAPE);
 refuses('ERR_TIMERNN_NOT_FINITE', NOT_FINITE);
 refuses('ERR_TIMERNN_STATE', STATE);
