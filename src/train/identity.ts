@@ -7,6 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Corpus } from '../data/corpus.js';
 import { TimeRNNError } from '../errors.js';
+import type { Origin } from '../models/model-file.js';
 import type { ModelSpec } from '../models/types.js';
 import type { ResolvedOptions } from './options.js';
 import type { TrainingTarget } from './target.js';
@@ -108,6 +109,21 @@ export const hasFixedLength = ({ options }: Pick<RunIdentity, 'options'>): boole
 function checkEpochs(directory: string, recorded: RunIdentity['options'], asked: RunIdentity['options']): void {
   const fits = hasFixedLength({ options: asked }) ? asked.epochs === recorded.epochs : asked.epochs >= recorded.epochs;
   if (!fits) throw different('epochs', directory, recorded.epochs, asked.epochs);
+}
+
+/**
+ * A model that was drawn otherwise is not the one that the run is of, even where a checkpoint would replace its
+ * parameters: where there is none yet, the run would be another one without a word. Loaded or trained parameters cannot
+ * be told apart, so those are the caller's word.
+ *
+ * @param recorded - where the weights of the run came from; undefined where nobody knows
+ * @throws ERR_TIMERNN_OPTION
+ */
+export function expectSameOrigin(directory: string, recorded: Origin | undefined, asked: Origin): void {
+  if (recorded?.kind !== 'drawn' || asked.kind !== 'drawn') return;
+  for (const name of ['seed', 'initialRange'] as const) {
+    if (recorded[name] !== asked[name]) throw different(`the model's ${name}`, directory, recorded[name], asked[name]);
+  }
 }
 
 /**

@@ -6,11 +6,11 @@ import { mkdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Corpus } from '../data/corpus.js';
 import { TimeRNNError } from '../errors.js';
-import { writeModel } from '../models/model-file.js';
+import { type Origin, writeModel } from '../models/model-file.js';
 import { type RunMemory, writeCheckpoint } from './checkpoint.js';
 import { CheckpointDue } from './checkpoint-due.js';
 import { checkpointName, listCheckpoints, loadNewest, sweep } from './checkpoint-folder.js';
-import { expectSameRun, identifyRun, type RunIdentity } from './identity.js';
+import { expectSameOrigin, expectSameRun, identifyRun, type RunIdentity } from './identity.js';
 import { appendMetrics, cutMetrics } from './metrics-file.js';
 import type { ResolvedOptions } from './options.js';
 import type { EpochMetrics, RunRecord } from './record.js';
@@ -60,9 +60,10 @@ function warnOfKernels(directory: string, recorded: Partial<Machine> | undefined
  * @returns what `run.json` is to say where that is not what it says
  * @throws ERR_TIMERNN_OPTION where they differ
  */
-function agree(directory: string, found: RunFile, identity: RunIdentity): RunFile | undefined {
+function agree(directory: string, found: RunFile, identity: RunIdentity, origin: Origin): RunFile | undefined {
   const asked = JSON.parse(JSON.stringify(identity)) as RunIdentity;
   expectSameRun(directory, found, asked);
+  expectSameOrigin(directory, found.initialWeights, origin);
   warnOfKernels(directory, found.machine);
   return found.options.epochs === asked.options.epochs ? undefined : { ...found, options: asked.options };
 }
@@ -185,7 +186,7 @@ async function prepare(run: ResolvedRun, paths: Paths, memory: RunMemory, identi
   // What was in the folder before there was a run is not a run's to sweep or to cut.
   if (!holds) await expectNoneOf(paths.metrics, paths.best);
   await mkdir(paths.checkpoints, { recursive: true });
-  const change = found && agree(directory, found, identity);
+  const change = found && agree(directory, found, identity, memory.target.parts.origin);
   const resumed = await loadNewest(paths.checkpoints, memory, identity);
   // Written last: a folder whose checkpoints turn out to be another run's stays as it was.
   const origin = resumed ? undefined : memory.target.parts.origin;

@@ -5,7 +5,7 @@ import test from 'ava';
 import { LanguageModel, type TrainOptions } from 'timernn';
 import { readSafetensors, type TensorInput, writeSafetensors } from '#src/checkpoint/safetensors.js';
 import { native } from '#src/native.js';
-import { digest, folderOf, isCode, newModel } from '../models/helpers/models.js';
+import { digest, folderOf, isCode, loadedModel, newModel } from '../models/helpers/models.js';
 import {
   begun,
   checkpointsOf,
@@ -34,7 +34,8 @@ test('a resume that fails leaves the model as it was', async (t) => {
     const { data } = all.get('states.0')!;
     data[0] = Number.NaN;
   });
-  const model = newModel(corpus, { seed: 5 });
+  // Loaded, since a model that is drawn with another seed is refused before anything is read.
+  const model = await loadedModel(corpus, { seed: 5 });
   const before = await digest(model);
   await t.throwsAsync(goOn(directory, {}, model), isCode('ERR_TIMERNN_FORMAT', /finite numbers in states\.0/));
   t.is(await digest(model), before);
@@ -138,6 +139,26 @@ test('run.json says where the weights came from: drawn, loaded, or trained befor
   const path = join(folder, 'model.safetensors');
   await model.save(path);
   t.deepEqual(await originOf('loaded', await LanguageModel.load(path)), { kind: 'loaded' });
+});
+
+test('a model that is drawn otherwise than the run is refused, with and without a checkpoint', async (t) => {
+  const directory = await begun(t);
+  const others = () => [
+    { model: newModel(corpus, { seed: 5 }), message: /^Expected the model's seed to be as in the run .*, 1, got 5/ },
+    {
+      model: newModel(corpus, { more: { initialRange: 0.1 } }),
+      message: /^Expected the model's initialRange to be as in the run .*, "by the layer", got 0\.1/,
+    },
+  ];
+  for (const { model, message } of others()) {
+    await t.throwsAsync(goOn(directory, {}, model), isCode('ERR_TIMERNN_OPTION', message));
+  }
+  await rm(join(directory, 'checkpoints'), { recursive: true });
+  for (const { model, message } of others()) {
+    const before = await digest(model);
+    await t.throwsAsync(goOn(directory, {}, model), isCode('ERR_TIMERNN_OPTION', message));
+    t.is(await digest(model), before);
+  }
 });
 
 test('a lock of another container of the same machine is not taken over', async (t) => {

@@ -5,7 +5,7 @@ import test from 'ava';
 import { LanguageModel } from 'timernn';
 import type { EpochMetrics } from '#src/train/record.js';
 import { randomIntegers } from '../helpers/compare.js';
-import { digest, folderOf, newModel, weights } from '../models/helpers/models.js';
+import { digest, folderOf, loadedModel, newModel, weights } from '../models/helpers/models.js';
 import { checkpointsOf, corpus, heldOut, metricsOf, newest, RECIPES, record, text } from './helpers/recorded.js';
 
 /** Everything of an epoch's line that does not depend on the clock or on how windows were grouped into rounds. */
@@ -26,8 +26,8 @@ for (const [name, { shape, options }] of Object.entries(RECIPES)) {
     let model: LanguageModel;
     let starts = 0;
     for (let over = false; !over; starts++) {
-      // Another seed: the parameters come from the directory, whatever the model had.
-      model = newModel(corpus, { ...shape, seed: starts === 0 ? 1 : 99 });
+      // Other parameters: those of the run come from the directory, whatever the model had.
+      model = starts === 0 ? newModel(corpus, shape) : await loadedModel(corpus, { ...shape, seed: 99 });
       const run = { directory, resume: true, checkpointWindows: 17 };
       let left = rounds[starts % rounds.length]! + 1;
       over = await record(model, text, { ...options, workers: 1 + (starts % 2), reportEvery: 7, run }, (_, abort) => {
@@ -84,7 +84,7 @@ test('a run that has ended: nothing is trained, and the model has what it was fo
   const directory = join(await folderOf(t), 'run');
   const model = newModel(corpus, shape);
   await record(model, text, { ...options, run: { directory } });
-  const other = newModel(corpus, { ...shape, seed: 5 });
+  const other = await loadedModel(corpus, { ...shape, seed: 5 });
   const again = record(other, text, { ...options, run: { directory, resume: true } }, () => t.fail() as never);
   t.true(await again);
   t.is(await digest(other), await digest(model));

@@ -39,7 +39,7 @@ export interface Shape {
   layers?: readonly LayerOptions[];
   seed?: number;
   /** Tied weights and noise. */
-  more?: Pick<LanguageModelOptions, 'tied' | 'inputDropout' | 'wordDropout' | 'dropoutKind'>;
+  more?: Pick<LanguageModelOptions, 'tied' | 'inputDropout' | 'wordDropout' | 'dropoutKind' | 'initialRange'>;
 }
 
 export function newModel(
@@ -48,6 +48,18 @@ export function newModel(
 ): LanguageModel {
   const all = layers ?? sizes.map((size) => ({ cell: 'rnn' as const, size }));
   return new LanguageModel({ vocabulary: corpus.vocabulary, embedding, layers: [...all], seed, ...more });
+}
+
+/** A model that came from a file: nobody can tell what its parameters were drawn with. */
+export async function loadedModel(corpus: Corpus, shape: Shape): Promise<LanguageModel> {
+  const folder = await mkdtemp(join(tmpdir(), 'timernn-loaded-'));
+  try {
+    const path = join(folder, 'model.safetensors');
+    await newModel(corpus, shape).save(path);
+    return await LanguageModel.load(path);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 /** A small model that everything which training can add is added to. */
