@@ -138,7 +138,10 @@ export interface LanguageModelOptions {
   seed?: number;
 }
 
-/** How a model is trained. */
+/**
+ * How a model is trained. `save()` in the loop's body writes the parameters of that moment: neither the best ones, nor the
+ * average of `asgd`, which the model gets when the run ends by itself. `best.safetensors` of `run` has those at any time.
+ */
 export interface TrainOptions {
   /** Streams N of the mini-batch. @default 32, or as many as have a whole window each where the corpus is short */
   streams?: number;
@@ -245,7 +248,8 @@ export type ScheduleOptions =
 export interface RunOptions {
   /**
    * A directory of its own: `run.json` (what was asked, on which machine, and where the weights came from),
-   * `metrics.jsonl` (a line an epoch), `checkpoints/`, and with `heldOut` `best.safetensors`, the model as it was best.
+   * `metrics.jsonl` (a line an epoch), `checkpoints/`, and with `heldOut` `best.safetensors`, the model as it was best
+   * (with `asgd` the average, once there is one), also while the run goes on.
    * Refused where it holds such files without a `run.json`, since they are somebody else's.
    */
   directory: string | URL;
@@ -263,7 +267,8 @@ export interface RunOptions {
    * Goes on from the newest checkpoint, to the same bits as a run that was never stopped; also with another number of
    * workers. The options and corpora must be those of the run, and a function as `learningRate` the same one, which
    * nobody can check; `epochs` may be more than before, unless the schedule is a cosine. The model's own parameters do
-   * not matter, but one that was not trained or loaded must be drawn with the run's `seed` and `initialRange`. A directory that has no run yet starts anew. A newest checkpoint that the disk has damaged is passed over
+   * not matter, but one that was not trained or loaded must be drawn with the run's `seed` and `initialRange`. A directory that has no run yet starts anew, and so does one
+   * whose checkpoints are gone, with a warning (TIMERNN_RUN_WITHOUT_CHECKPOINT). A newest checkpoint that the disk has damaged is passed over
    * with a warning (TIMERNN_CHECKPOINT_DAMAGED), one of another run or one that cannot be read now is refused; the model
    * is then as it was before. Another kind of kernels than the run was started with makes other bits, which is a
    * warning, too (TIMERNN_RUN_MACHINE). The parameters are the same to the bit; the training losses that are recorded
@@ -305,6 +310,11 @@ export interface TrainProgress {
   heldOutPerplexity?: number;
   /** Whether no epoch before was better on `heldOut`. */
   best?: boolean;
+  /**
+   * True where `heldOutLoss` is that of the average of `asgd`, which the model in the loop's body is not: it still has
+   * the parameters that are averaged. Left out otherwise.
+   */
+  averaging?: true;
 }
 
 /** How a perplexity is measured. */

@@ -131,6 +131,7 @@ export class Training {
     const heldOutLoss = await this.#measure(counted);
     const report = this.report();
     const { epochTokens, epochSeconds } = state;
+    const averaging = counted !== this.#target.params;
     let best: boolean | undefined;
     if (heldOutLoss !== undefined) {
       const verdict = judge(state, this.#rules(), heldOutLoss);
@@ -138,6 +139,7 @@ export class Training {
       if (verdict.restore) await this.#restoreBest();
       best = verdict.best;
       Object.assign(report, { heldOutLoss, heldOutPerplexity: Math.exp(heldOutLoss), best });
+      if (averaging) report.averaging = true;
     }
     const metrics: EpochMetrics = {
       epoch: report.epoch + 1,
@@ -149,7 +151,7 @@ export class Training {
       tokensPerSecond: epochTokens / epochSeconds,
       seconds: epochSeconds,
       ...(best !== undefined && { best }),
-      ...(counted !== this.#target.params && { averaging: true }),
+      ...(averaging && { averaging: true }),
     };
     endEpoch(state);
     return { report, metrics, best: best ? counted : undefined };

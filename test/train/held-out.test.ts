@@ -156,6 +156,12 @@ test('the non-monotonic trigger: until it comes, averaged SGD is SGD', async (t)
   t.deepEqual(averaged.digests, plain.digests, 'the parameters themselves do not know of their average');
   t.deepEqual(averaged.losses.slice(0, 3), plain.losses.slice(0, 3), 'the trigger comes after the third epoch');
   for (const epoch of [3, 4]) t.not(averaged.losses[epoch], plain.losses[epoch]);
+  t.deepEqual(
+    averaged.reports.map(({ averaging }) => averaging),
+    [undefined, undefined, undefined, true, true],
+    'which losses are those of the average',
+  );
+  t.true(plain.reports.every((report) => !('averaging' in report)));
 });
 
 test('onProgress is called before each report is yielded, with the same report', async (t) => {
