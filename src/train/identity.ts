@@ -94,10 +94,42 @@ export async function identifyRun(
 
 const shown = (value: unknown): string => (value === undefined ? 'none' : JSON.stringify(value));
 
+/** The first place at which two values differ: a path from `field` on, and what is there. */
+function firstDifference(field: string, recorded: unknown, asked: unknown): [string, unknown, unknown] {
+  const open = (value: unknown) => (value !== null && typeof value === 'object' ? (value as object) : undefined);
+  const [before, now] = [open(recorded), open(asked)];
+  if (before === undefined || now === undefined) return [field, recorded, asked];
+  for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    const [a, b] = [before[key as never] as unknown, now[key as never] as unknown];
+    if (!isDeepStrictEqual(a, b))
+      return firstDifference(`${field}${Array.isArray(now) ? `[${key}]` : `.${key}`}`, a, b);
+  }
+  return [field, recorded, asked];
+}
+
+/** @param field - may be an object: what is named is the first field in it that differs */
 function different(field: string, directory: string, recorded: unknown, asked: unknown): TimeRNNError {
+  const [path, before, now] = firstDifference(field, recorded, asked);
   return new TimeRNNError(
     'ERR_TIMERNN_OPTION',
-    `Expected ${field} to be as in the run that goes on in ${directory}, ${shown(recorded)}, got ${shown(asked)}`,
+    `Expected ${path} to be as in the run that goes on in ${directory}, ${shown(before)}, got ${shown(now)}; ` +
+      'put it back, or choose a new directory',
+  );
+}
+
+/** Nobody can tell from two hashes what differs, only that it is the text. */
+function differentCorpus(
+  field: string,
+  directory: string,
+  recorded: CorpusIdentity | undefined,
+  asked: CorpusIdentity | undefined,
+): TimeRNNError {
+  const text = (corpus: CorpusIdentity | undefined) =>
+    corpus ? `${corpus.tokens} tokens with SHA-256 ${corpus.sha256?.slice(0, 12)}` : 'none';
+  return new TimeRNNError(
+    'ERR_TIMERNN_OPTION',
+    `Expected ${field} to be as in the run that goes on in ${directory}, ${text(recorded)}, got ${text(asked)}: the text ` +
+      'or its split differs; pass those of the run, or choose a new directory',
   );
 }
 
@@ -131,9 +163,17 @@ export function expectSameOrigin(directory: string, recorded: Origin | undefined
  * @throws ERR_TIMERNN_OPTION naming what differs; more epochs do not
  */
 export function expectSameRun(directory: string, recorded: RunIdentity, asked: RunIdentity): void {
-  for (const field of ['spec', 'vocabularyHash', 'corpus', 'heldOut'] as const) {
+  for (const [field, name] of [
+    ['spec', "the model's spec"],
+    ['vocabularyHash', "the hash of the model's vocabulary"],
+  ] as const) {
     if (!isDeepStrictEqual(recorded[field], asked[field])) {
-      throw different(field === 'spec' ? "the model's spec" : field, directory, recorded[field], asked[field]);
+      throw different(name, directory, recorded[field], asked[field]);
+    }
+  }
+  for (const field of ['corpus', 'heldOut'] as const) {
+    if (!isDeepStrictEqual(recorded[field], asked[field])) {
+      throw differentCorpus(field, directory, recorded[field], asked[field]);
     }
   }
   const names = new Set([...Object.keys(recorded.options), ...Object.keys(asked.options)]);

@@ -38,6 +38,24 @@ function fileError(path: string, cause: unknown): unknown {
   return new TimeRNNError('ERR_TIMERNN_FILE', `Expected ${path} to be writable, got ${got}`, { cause });
 }
 
+/** What `mkdir` says of a file in the way helps nobody. */
+function cannotMake(directory: string, cause: unknown): unknown {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code !== 'EEXIST' && code !== 'ENOTDIR') return fileError(directory, cause);
+  const got = code === 'EEXIST' ? 'a file' : 'a path through a file';
+  return new TimeRNNError('ERR_TIMERNN_FILE', `Expected ${directory} to be a folder, got ${got}`, { cause });
+}
+
+/** Files of a run that was under way, but nothing that it could go on from: somebody deleted or did not copy those. */
+async function warnOfNothingToGoOn(directory: string, { metrics, best }: Paths): Promise<void> {
+  const there = await Promise.all([metrics, best].map((path) => stat(path).catch(() => undefined)));
+  if (there.every((found) => found === undefined)) return;
+  process.emitWarning(
+    `The run in ${directory} has no checkpoint to go on from: training starts anew, and its files are replaced`,
+    { code: 'TIMERNN_RUN_WITHOUT_CHECKPOINT' },
+  );
+}
+
 /** Kernels that round otherwise than those that the run was started with. */
 function warnOfKernels(directory: string, recorded: Partial<Machine> | undefined): void {
   const own = machineOf();
@@ -188,6 +206,7 @@ async function prepare(run: ResolvedRun, paths: Paths, memory: RunMemory, identi
   await mkdir(paths.checkpoints, { recursive: true });
   const change = found && agree(directory, found, identity, memory.target.parts.origin);
   const resumed = await loadNewest(paths.checkpoints, memory, identity);
+  if (found !== undefined && !resumed) await warnOfNothingToGoOn(directory, paths);
   // Written last: a folder whose checkpoints turn out to be another run's stays as it was.
   const origin = resumed ? undefined : memory.target.parts.origin;
   if (found === undefined) await writeRunFile(paths.run, await newRunFile(identity, origin), fileSystem);
@@ -226,7 +245,7 @@ export async function openRun(
   try {
     await mkdir(run.directory, { recursive: true });
   } catch (error) {
-    throw fileError(run.directory, error);
+    throw cannotMake(run.directory, error);
   }
   const unlock = await takeLock(paths.lock);
   try {

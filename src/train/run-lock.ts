@@ -148,7 +148,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
       if (found === undefined) continue;
       const other = parseHolder(found);
       if (other !== undefined && isOutOfSight(other, holder)) {
-        throw busy(path, `process ${other.pid} of another container; remove that file once it has ended`);
+        throw busy(path, `process ${other.pid} of another container`, `, or remove ${path} once it has ended`);
       }
       if (other !== undefined && (await isAlive(other))) throw busy(path, `process ${other.pid}`);
       await bury(path, found);
@@ -160,6 +160,10 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
   }
 }
 
-function busy(path: string, who: string): TimeRNNError {
-  return new TimeRNNError('ERR_TIMERNN_BUSY', `Expected the directory of the run to be free, got ${path} of ${who}`);
+function busy(path: string, who: string, or = ''): TimeRNNError {
+  return new TimeRNNError(
+    'ERR_TIMERNN_BUSY',
+    `Expected the directory of the run to be free, got ${dirname(path)}, which is in use by ${who}; ` +
+      `stop it, wait, or choose another directory${or}`,
+  );
 }

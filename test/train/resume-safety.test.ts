@@ -15,6 +15,7 @@ import {
   newest,
   record,
   SHORT,
+  straight,
   text,
   warningsOf,
 } from './helpers/recorded.js';
@@ -161,6 +162,20 @@ test('a model that is drawn otherwise than the run is refused, with and without 
   }
 });
 
+test('a run whose checkpoints are gone starts anew, and says so', async (t) => {
+  const directory = await begun(t);
+  await rm(join(directory, 'checkpoints'), { recursive: true });
+  const model = newModel(corpus);
+  const warnings = await warningsOf(directory, () => goOn(directory, {}, model));
+  t.deepEqual(
+    warnings.map(({ code }) => code),
+    ['TIMERNN_RUN_WITHOUT_CHECKPOINT'],
+  );
+  t.is(await digest(model), await straight());
+  t.is((await metricsOf(directory)).length, 3);
+  t.deepEqual(await warningsOf(directory, () => goOn(directory)), []);
+});
+
 test('a lock of another container of the same machine is not taken over', async (t) => {
   const directory = await begun(t);
   const lock = join(directory, 'lock');
@@ -173,7 +188,10 @@ test('a lock of another container of the same machine is not taken over', async 
   const holder = (start: string, namespace: string) =>
     JSON.stringify({ pid: 2 ** 22 + 7, start, namespace, token: 'x' });
   await writeFile(lock, holder(`${boot.trim()} 1`, 'pid:[1]'));
-  await t.throwsAsync(goOn(directory), isCode('ERR_TIMERNN_BUSY', /of another container; remove that file once/));
+  await t.throwsAsync(
+    goOn(directory),
+    isCode('ERR_TIMERNN_BUSY', /of another container; stop it, wait, or .*, or remove .*lock once it has ended$/),
+  );
   // Before the machine was started again, or among the processes that can be seen: dead is dead.
   for (const stale of [holder('another-start 1', 'pid:[1]'), holder(`${boot.trim()} 1`, namespace)]) {
     await writeFile(lock, stale);
