@@ -100,12 +100,21 @@ function expectation(issue: z.core.$ZodIssue): string {
   return type === 'boolean' ? 'a boolean' : 'an object';
 }
 
+/** Names of the fields that a layer of this cell may have. */
+function layerFields(cell: unknown): string {
+  const { shape } = layer.options.find((option) => option.shape.cell.value === cell)!;
+  return Object.keys(shape).join(', ');
+}
+
 function refusal(issue: z.core.$ZodIssue, value: unknown): string {
   const at = placeOf(issue.path);
-  if (issue.code === 'unrecognized_keys') {
-    return `Expected ${at} to have only fields that exist, got ${issue.keys.map((key) => describe(key)).join(', ')}`;
-  }
   const got = issue.path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown>)[key], value);
+  if (issue.code === 'unrecognized_keys') {
+    const keys = issue.keys.map((key) => describe(key)).join(', ');
+    const fields =
+      issue.path[0] === 'layers' ? `the fields ${layerFields((got as LayerOptions).cell)}` : 'fields that exist';
+    return `Expected ${at} to have only ${fields}, got ${keys}`;
+  }
   return `Expected ${at} to be ${expectation(issue)}, got ${describe(got)}`;
 }
 

@@ -44,10 +44,10 @@ async function checkPresent(files: readonly string[], folder: string): Promise<v
   const found = await Promise.all(files.map((file) => stat(join(folder, file)).catch(() => undefined)));
   const missing = files.filter((_, index) => found[index]?.isFile() !== true);
   if (missing.length === 0) return;
-  throw new TimeRNNError(
-    'ERR_TIMERNN_FILE',
-    `Expected the folder ${folder} to hold ${files.join(', ')}, got one without ${missing.join(', ')}`,
-  );
+  const there = await stat(folder).catch(() => undefined);
+  const without = `one without ${missing.join(', ')}`;
+  const got = there === undefined ? 'no folder of that name' : there.isDirectory() ? without : 'a file';
+  throw new TimeRNNError('ERR_TIMERNN_FILE', `Expected the folder ${folder} to hold ${files.join(', ')}, got ${got}`);
 }
 
 function refuse(what: string, expected: number, got: number, hint: string): never {

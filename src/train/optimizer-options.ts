@@ -79,7 +79,9 @@ function resolveAverageFrom(given: OptimizerOptions & { name: 'asgd' }, hasHeldO
     if (typeof from !== 'number') throw optionError('optimizer.averageFrom', 'an integer or "non-monotonic"', from);
     return { step: expectInteger('optimizer.averageFrom', from, 0, Number.MAX_SAFE_INTEGER) };
   }
-  if (!hasHeldOut) throw optionError('optimizer.averageFrom', 'a step where there is no heldOut', from);
+  if (!hasHeldOut) {
+    throw optionError('optimizer.averageFrom', 'a step where there is no heldOut', from, '; give heldOut');
+  }
   return { patience: expectInteger('optimizer.patience', patience) };
 }
 

@@ -114,7 +114,12 @@ function resolveRates(options: TrainOptions, defaultRate: number, hasHeldOut: bo
     throw optionError('schedule', 'left out where learningRate is a function', schedule.kind);
   }
   if (schedule.kind === 'plateau' && !hasHeldOut) {
-    throw optionError('schedule.kind', 'another than "plateau" where there is no heldOut', schedule.kind);
+    throw optionError(
+      'schedule.kind',
+      'another than "plateau" where there is no heldOut',
+      schedule.kind,
+      '; give heldOut',
+    );
   }
   if (schedule.kind === 'cosine' && !isFunction && schedule.minimum > learningRate) {
     throw optionError('schedule.minimum', `at most the learningRate of ${learningRate}`, schedule.minimum);

@@ -111,12 +111,12 @@ const specs: [what: string, change: object, message: string][] = [
   [
     'an unknown field',
     { layers: [{ cell: 'rnn', size: 5, dropuot: 0.5 }] },
-    'Expected layers[0] to have only fields that exist, got "dropuot"',
+    'Expected layers[0] to have only the fields cell, size, activation, dropout, weightDrop, got "dropuot"',
   ],
   [
     'another cell’s field',
     { layers: [{ cell: 'lstm', size: 5, activation: 'relu' }] },
-    'Expected layers[0] to have only fields that exist, got "activation"',
+    'Expected layers[0] to have only the fields cell, size, dropout, weightDrop, got "activation"',
   ],
   [
     'an unknown activation',

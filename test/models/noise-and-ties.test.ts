@@ -133,7 +133,11 @@ refuses('ERR_TIMERNN_SPEC', [
     ]),
   ),
   ['a string', layer({ dropout: '0.5' }), `Expected layers[1].dropout ${share} "0.5"`],
-  ['a misspelt field', layer({ dropOut: 0.5 }), 'Expected layers[1] to have only fields that exist, got "dropOut"'],
+  [
+    'a misspelt field',
+    layer({ dropOut: 0.5 }),
+    'Expected layers[1] to have only the fields cell, size, resetAfter, dropout, weightDrop, got "dropOut"',
+  ],
 ]);
 
 const spec = new LanguageModel(good).spec;

@@ -59,6 +59,10 @@ test('missing files are named, all of them', async (t) => {
     message:
       /to hold ptb\.train\.txt, ptb\.valid\.txt, ptb\.test\.txt, got one without ptb\.train\.txt, ptb\.test\.txt$/,
   });
+  await t.throwsAsync(loadRecipeData({ data: { kind: 'ptb' } }, join(folder, 'none')), {
+    code: 'ERR_TIMERNN_FILE',
+    message: /^Expected the folder .*none to hold ptb\.train\.txt, .*, got no folder of that name$/,
+  });
 });
 
 test('one file is cut in three, in its order', async (t) => {

@@ -134,7 +134,7 @@ refuses('ERR_TIMERNN_OPTION', [
   [
     'non-monotonic without held-out text',
     call(asgd({ averageFrom: 'non-monotonic' })),
-    'Expected optimizer.averageFrom to be a step where there is no heldOut, got "non-monotonic"',
+    'Expected optimizer.averageFrom to be a step where there is no heldOut, got "non-monotonic"; give heldOut',
   ],
   [
     'patience beside a step',
@@ -182,7 +182,7 @@ refuses('ERR_TIMERNN_OPTION', [
   [
     'a plateau without held-out text',
     schedule({ kind: 'plateau', factor: 0.5 }),
-    'Expected schedule.kind to be another than "plateau" where there is no heldOut, got "plateau"',
+    'Expected schedule.kind to be another than "plateau" where there is no heldOut, got "plateau"; give heldOut',
   ],
   [
     'a plateau that goes back, with an average',
