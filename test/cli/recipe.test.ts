@@ -28,8 +28,11 @@ test('recipes: a table of all, one in full, JSON for programs; without the addon
   const json = await timernn(['recipes', '--json'], { env: WITHOUT_ADDON });
   t.true(jsonLines(json.stdout).some((recipe) => recipe.name === 'lstm-100'));
   const unknown = await timernn(['recipes', 'lstm-101'], { env: WITHOUT_ADDON });
-  t.is(unknown.code, 1);
-  t.regex(unknown.stderr, /^timernn recipes: Expected recipe to be one of .*lstm-100.*, got "lstm-101"\n$/);
+  t.is(unknown.code, 2);
+  t.regex(
+    unknown.stderr,
+    /^timernn recipes: name: expected one of .*lstm-100.*, got "lstm-101" \(see timernn recipes --help\)\n$/,
+  );
 });
 
 test('a recipe trains, measures with one stream, and leaves its record; the command is the same for everybody', async (t) => {

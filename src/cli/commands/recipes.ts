@@ -1,12 +1,13 @@
 /** `timernn recipes`: the recipes that come with the package. Needs no addon. */
 import { dataFiles } from '../../recipes/data.js';
 import { figure, modelWords, perplexities, publishedWords, targetWords } from '../../recipes/describe.js';
-import { loadRecipe, loadRecipes } from '../../recipes/load.js';
+import { loadRecipes } from '../../recipes/load.js';
 import { dynamicName } from '../../recipes/measure.js';
 import type { Measured, Recipe } from '../../recipes/schema.js';
 import { newCommand, type Register } from '../command.js';
 import { clock, count } from '../format.js';
 import { abilities, jsonLine, print } from '../output.js';
+import { findRecipe } from '../recipe.js';
 import { block } from '../reporters.js';
 
 /** The one figure by which a recipe is judged: the test's, where there is a test. */
@@ -68,7 +69,7 @@ function details(recipe: Recipe, columns: number): string {
 
 async function action(name: string | undefined, flags: { json?: boolean }): Promise<void> {
   if (name !== undefined) {
-    const recipe = await loadRecipe(name);
+    const recipe = await findRecipe('name', name);
     await print(flags.json ? jsonLine(recipe) : details(recipe, abilities(process.stdout).columns));
     return;
   }

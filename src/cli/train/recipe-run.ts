@@ -2,16 +2,14 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { TimeRNNError } from '../../errors.js';
 import type { LanguageModel } from '../../models/language-model.js';
 import type { LanguageModelOptions, TrainOptions } from '../../models/types.js';
 import { loadRecipeData, type RecipeCorpora } from '../../recipes/data.js';
 import { modelWords, publishedWords, targetWords } from '../../recipes/describe.js';
-import { loadRecipe } from '../../recipes/load.js';
 import { measureModel } from '../../recipes/measure.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { loadLibrary } from '../command.js';
-import { UsageError } from '../failures.js';
+import { findRecipe } from '../recipe.js';
 import type { Reporter } from '../reporters.js';
 import { checkRunFolder } from '../run-record.js';
 import { runTraining, type TrainingJob } from '../training.js';
@@ -19,16 +17,6 @@ import { longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
 import { resumeCommand } from './go-on.js';
 import { curveLines, type FinishedRun, remarkOn, resultFigures, writeResults } from './recipe-results.js';
 import { interruptible, makeReporter } from './terminal.js';
-
-/** An unknown name is a mistake in the arguments, with the names that exist. */
-async function findRecipe(name: string): Promise<Recipe> {
-  try {
-    return await loadRecipe(name);
-  } catch (error) {
-    if (!(error instanceof TimeRNNError) || error.code !== 'ERR_TIMERNN_OPTION') throw error;
-    throw new UsageError(`--recipe: ${error.message.replace('Expected recipe to be', 'expected')}`);
-  }
-}
 
 /** What a recipe and the few options beside it come to. */
 interface Plan {
@@ -62,7 +50,7 @@ function trainOptions(plan: Omit<Plan, 'options' | 'model'>, flags: TrainFlags, 
 }
 
 async function makePlan(flags: TrainFlags, command: Typed): Promise<Plan> {
-  const recipe = await findRecipe(flags.recipe ?? '');
+  const recipe = await findRecipe('--recipe', flags.recipe ?? '');
   const directory = flags.run ?? join('runs', recipe.name);
   await checkRunFolder(directory, flags.resume);
   const { LanguageModel } = await loadLibrary();
