@@ -66,6 +66,15 @@ export function block(text: string, columns: number, margin: string): string[] {
 /** Back to the start of the line, and erases it. */
 export const CLEAR_LINE = '\r\u001b[K';
 
+/** What --resume finds. */
+function resumeWords({ resume, epochs }: RunFacts): string {
+  if (resume === undefined) return '';
+  if (resume === 'new') return ' (holds nothing to go on with: a new run starts there)';
+  const { epoch, window } = resume;
+  if (epoch > epochs) return `, where ${count(epoch - 1)} epoch${epoch === 2 ? ' is' : 's are'} done`;
+  return `, goes on from ${window === 0 ? 'the start' : `window ${count(window)}`} of epoch ${count(epoch)}`;
+}
+
 /**
  * For people. On a terminal one line is rewritten in place. Elsewhere the first line comes after a few seconds, and the
  * others further and further apart, so that the log of a long run stays short.
@@ -119,7 +128,7 @@ export class TextReporter implements Reporter {
       'training',
       `${facts.epochs} epoch${facts.epochs === 1 ? '' : 's'}, ${facts.streams} streams × ${facts.window} steps, ${facts.workers} worker${facts.workers === 1 ? '' : 's'}`,
     );
-    if (facts.run !== undefined) fact('run', facts.run);
+    if (facts.run !== undefined) fact('run', `${facts.run}${resumeWords(facts)}`);
     fact('saves to', `${facts.out}${facts.replaces ? ' (replaces the file that is there)' : ''}`);
     this.line();
   }

@@ -23,8 +23,18 @@ export interface RunFacts {
   tied?: boolean;
   /** Where the run is recorded. */
   run?: string;
+  /** With `--resume`: where the run goes on from, or that there is nothing to go on with. */
+  resume?: RunPosition | 'new';
   /** The recipe that the run follows. */
   recipe?: RecipeFacts;
+}
+
+/** Where a recorded run was left. */
+export interface RunPosition {
+  /** From 1; one more than there are where all of them are done. */
+  epoch: number;
+  /** Windows of that epoch that are done. */
+  window: number;
 }
 
 /** What is said of a recipe before it is run. */

@@ -5,9 +5,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic-write.js';
+import { readSafetensorsHeader } from '../checkpoint/safetensors.js';
 import { TimeRNNError } from '../errors.js';
 import { type CurveLine, curveSvg } from '../report/curve-svg.js';
 import type { ReportEpoch } from '../report/types.js';
+import { listCheckpoints } from '../train/checkpoint-names.js';
+import type { RunPosition } from './run-facts.js';
 
 /** The figures of one epoch, as `results.json` lists them. */
 export interface EpochFigures {
@@ -22,6 +25,8 @@ export interface EpochFigures {
 const RUN = 'run.json';
 const METRICS = 'metrics.jsonl';
 const CURVE = 'curve.svg';
+const CHECKPOINTS = 'checkpoints';
+const BEST = 'best.safetensors';
 
 const finite = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
@@ -94,6 +99,31 @@ export async function checkRunFolder(directory: string, resume: boolean | undefi
     'ERR_TIMERNN_OPTION',
     `Expected --run to name a folder without a run, or --resume beside it, got a run in ${directory}`,
   );
+}
+
+/**
+ * Where a run is that is about to go on, by the newest checkpoint whose header can be read: the trainer reads the rest.
+ *
+ * @returns undefined where there is nothing to go on with
+ */
+export async function positionOf(directory: string): Promise<RunPosition | undefined> {
+  const folder = join(directory, CHECKPOINTS);
+  for (const name of await listCheckpoints(folder).catch(() => [])) {
+    try {
+      const { metadata } = await readSafetensorsHeader(join(folder, name));
+      const { epoch, window } = JSON.parse(metadata.get('state') ?? '') as RunPosition;
+      if (Number.isInteger(epoch) && Number.isInteger(window)) return { epoch: epoch + 1, window };
+    } catch {
+      // Damaged, or another file: what the trainer makes of it, it says itself.
+    }
+  }
+  return undefined;
+}
+
+/** The best model that a run has written so far; undefined where there is none. */
+export async function bestModelOf(directory: string): Promise<string | undefined> {
+  const path = join(directory, BEST);
+  return (await stat(path).catch(() => undefined)) === undefined ? undefined : path;
 }
 
 /** Seconds of training of all processes that worked on a run; undefined where the record does not know them. */

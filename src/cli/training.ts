@@ -20,7 +20,7 @@ import type { Interrupted, Interrupts } from './interrupt.js';
 import { machineTable } from './machine.js';
 import type { Reporter } from './reporters.js';
 import type { RecipeFacts, RunFacts } from './run-facts.js';
-import { allEpochs, type CurveRequest, reportEpochs, secondsOf, writeCurve } from './run-record.js';
+import { allEpochs, type CurveRequest, positionOf, reportEpochs, secondsOf, writeCurve } from './run-record.js';
 
 /** Where the report goes and what it says beside the curves. */
 export interface ReportRequest {
@@ -47,7 +47,7 @@ export interface TrainingJob {
   /** The command that goes on after an interruption, from what is done by then. */
   goOn?: (history: History) => string | undefined;
   /** What has to be said of the model that an interruption leaves. */
-  interruptedRemark?: string | undefined;
+  interruptedRemark?: (() => Promise<string | undefined>) | undefined;
   /** What the curve of a recorded run says; needs `options.run`. */
   curve?: CurveRequest | undefined;
   /** The recipe that the run follows. */
@@ -156,6 +156,13 @@ function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
   };
 }
 
+/** Where a run goes on from that is asked to. */
+async function resumeFacts(job: TrainingJob): Promise<Pick<RunFacts, 'resume'>> {
+  const directory = runDirectory(job);
+  if (directory === undefined || job.options.run?.resume !== true) return {};
+  return { resume: (await positionOf(directory)) ?? 'new' };
+}
+
 function settingsTable(job: TrainingJob, facts: RunFacts, epochs: readonly ReportEpoch[], done: number): ReportTable {
   const { clip, shards, learningRate } = job.options;
   const number = (value: number) => value.toLocaleString('en-GB');
@@ -221,7 +228,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   planStreams(job.train.length, job.options.streams, job.options.window);
   planShards(job.options.streams, job.options.shards);
   const replaces = (await stat(job.out).catch(() => undefined)) !== undefined;
-  reporter.start(factsOf(job, replaces));
+  reporter.start({ ...factsOf(job, replaces), ...(await resumeFacts(job)) });
   try {
     for await (const progress of model.train(job.train, { ...job.options, signal: interrupts.signal })) {
       history.add(progress);
@@ -241,6 +248,8 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   const curve = await drawCurve(job, history);
   if (curve !== undefined) reporter.saved('curve', curve);
   if (assets !== undefined) await writeReport(job, history, assets, interrupted !== undefined);
-  if (interrupted !== undefined) reporter.interrupted(interrupted, job.goOn?.(history), job.interruptedRemark);
+  if (interrupted !== undefined) {
+    reporter.interrupted(interrupted, job.goOn?.(history), await job.interruptedRemark?.());
+  }
   return { history, interrupted };
 }

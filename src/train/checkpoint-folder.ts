@@ -1,31 +1,13 @@
 /**
- * The folder of a run's checkpoints: their names, and finding the newest that can be read.
+ * The folder of a run's checkpoints: finding the newest that can be read.
  * Refuses to do: what is in a checkpoint (see `checkpoint.ts`), and choosing when one is written.
  */
 import { readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TimeRNNError } from '../errors.js';
 import { ForeignCheckpoint, type RunMemory, readCheckpoint } from './checkpoint.js';
+import { listCheckpoints } from './checkpoint-names.js';
 import type { RunIdentity } from './identity.js';
-
-/** `0000001234.safetensors`: names in the order of the windows that are done. */
-const CHECKPOINT = /^\d{10,}\.safetensors$/;
-
-/** The name of a checkpoint after so many windows. */
-export const checkpointName = (done: number): string => `${String(done).padStart(10, '0')}.safetensors`;
-
-/** Names of checkpoints, newest first; none where there is no such folder. */
-export async function listCheckpoints(folder: string): Promise<string[]> {
-  let found: string[];
-  try {
-    found = await readdir(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-  const names = found.filter((name) => CHECKPOINT.test(name));
-  return names.sort((a, b) => b.length - a.length || (a < b ? 1 : -1));
-}
 
 /** What an atomic write is called until it is whole, and a lock while it is made or taken away. */
 const TEMPORARY = /^\..+\.[0-9a-f]{12}(\.dead)?\.tmp$/;

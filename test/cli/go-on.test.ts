@@ -12,7 +12,7 @@ const typing = (typed: Partial<TrainFlags>): Typed =>
     getOptionValueSource: (name: string) => (name in typed ? 'cli' : 'default'),
   }) as unknown as Typed;
 
-const defaults = { epochs: 5, decay: 0.9, out: 'm.safetensors', seed: 1 } as TrainFlags;
+const defaults = { epochs: 5, decay: 0.9, heldOut: 0.1, out: 'm.safetensors', seed: 1 } as TrainFlags;
 
 function goOn(typed: Partial<TrainFlags>, epochsDone: number): string {
   return goOnCommand('b.txt', { ...defaults, ...typed }, typing(typed), { epochsDone })!.replace(
@@ -33,9 +33,14 @@ test('a seed that was typed goes on', (t) => {
 });
 
 test('where the model is not what the run was for, that is said', (t) => {
-  t.is(rawModelRemark(defaults), undefined);
-  t.is(rawModelRemark({ ...defaults, keepBest: true, run: 'r' }), undefined);
-  t.regex(rawModelRemark({ ...defaults, keepBest: true })!, /not the best on held-out text, .* with --run /);
-  t.regex(rawModelRemark({ ...defaults, patience: 2, optimizer: 'asgd' })!, /not the best on held-out text/);
-  t.regex(rawModelRemark({ ...defaults, optimizer: 'asgd' })!, /not their average/);
+  const remark = (more: Partial<TrainFlags>, best?: string) => rawModelRemark({ ...defaults, ...more }, best);
+  t.is(remark({}), undefined);
+  t.is(remark({ run: 'r' }, 'r/best.safetensors'), undefined, 'it is what the run was for');
+  t.regex(remark({ keepBest: true })!, /not the best on held-out text, .* with --run .* the best model so far\.$/);
+  t.regex(remark({ patience: 2, optimizer: 'asgd' })!, /not the best on held-out text/);
+  t.regex(remark({ optimizer: 'asgd', heldOut: 0 })!, /not their average, .* to the same result\.$/);
+  const recorded = { keepBest: true, run: 'r' };
+  t.regex(remark(recorded, 'r/best.safetensors')!, /last window, not the best .*; the best so far is in r\/best\./);
+  t.regex(remark(recorded)!, /not the best on held-out text, which comes when the run ends\.$/);
+  t.regex(remark({ optimizer: 'asgd', run: 'r' }, 'r/best.safetensors')!, /not their average; the best so far is in r/);
 });

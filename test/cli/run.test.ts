@@ -22,7 +22,8 @@ test('--run records, --resume goes on to the same bits, and Ctrl-C says so', asy
     },
   });
   t.is(code, 130, stderr);
-  const { goOn } = jsonLines(stdout).at(-1) as { goOn: string };
+  const { goOn, remark } = jsonLines(stdout).at(-1) as { goOn: string; remark: string };
+  t.regex(remark, /not the best on held-out text; the best so far is in b\/best\.safetensors\.$/);
   t.regex(goOn, /^npx timernn train book\.txt .*--run b --checkpoint-seconds 9 .*--resume$/);
   t.is((await timernn([...goOn.split(' ').slice(2), '--quiet'], { cwd })).code, 0);
   t.deepEqual(await readFile(join(cwd, 'model.safetensors')), await readFile(join(cwd, 'whole.safetensors')));
@@ -39,9 +40,13 @@ test('a report after --resume counts the whole run; one of a finished run is lef
   const cwd = await temporaryFolder(t);
   await writeFile(join(cwd, 'book.txt'), TEXT);
   const args = ['train', 'book.txt', ...TINY, '--run', 'r', '--report', 'r.html'];
-  t.is((await timernn([...args, '--epochs', '3'], { cwd })).code, 0);
+  const first = await timernn([...args, '--epochs', '3', '--resume'], { cwd });
+  t.is(first.code, 0, first.stderr);
+  t.regex(first.stdout, /\nrun +r \(holds nothing to go on with: a new run starts there\)\n/);
   const longer = [...args, '--epochs', '5', '--resume'];
-  t.is((await timernn(longer, { cwd })).code, 0);
+  const second = await timernn(longer, { cwd });
+  t.is(second.code, 0, second.stderr);
+  t.regex(second.stdout, /\nrun +r, goes on from the start of epoch 4\n/);
   const html = await readFile(join(cwd, 'r.html'), 'utf8');
   t.regex(html, /<th scope="row">Epochs<\/th><td>5 of 5</);
   t.regex(html, /<td>1<\/td>.*<td>5<\/td>/s, 'rows of both processes');
@@ -55,6 +60,7 @@ test('a report after --resume counts the whole run; one of a finished run is lef
   t.true(Math.abs(speed / (metrics.at(-1)!.tokens / seconds) - 1) < 1e-3, `${speed}`);
   const again = await timernn(longer, { cwd });
   t.is(again.code, 0, again.stderr);
+  t.regex(again.stdout, /\nrun +r, where 5 epochs are done\n/);
   t.notRegex(again.stdout, /Report:/);
   t.is(await readFile(join(cwd, 'r.html'), 'utf8'), html);
   t.is((await timernn([...longer.slice(0, -5), '--report', 'new.html', ...longer.slice(-3)], { cwd })).code, 0);

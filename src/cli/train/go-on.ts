@@ -60,16 +60,23 @@ export function goOnCommand(
   return commandLine(words);
 }
 
-/** What the model is that an interruption leaves, where it is not what the run was for; only a record has that. */
-export function rawModelRemark({ run, keepBest, patience, optimizer }: TrainFlags): string | undefined {
-  if (run !== undefined) return undefined;
-  const best = keepBest || patience !== undefined ? 'the best on held-out text' : undefined;
-  const wanted = best ?? (optimizer === 'asgd' ? 'their average' : undefined);
-  if (wanted === undefined) return undefined;
-  return (
-    `The model that was saved has the parameters of the last window, not ${wanted}, and the command below starts afresh ` +
-    'from them; with --run a stopped run goes on to the same result.'
-  );
+/**
+ * What the model is that an interruption leaves, where it is not what the run was for.
+ *
+ * @param best - the best model that the record of the run has; undefined where there is none
+ */
+export function rawModelRemark(
+  { run, keepBest, patience, optimizer, heldOut }: TrainFlags,
+  best: string | undefined,
+): string | undefined {
+  const wanted = keepBest || patience !== undefined ? 'the best on held-out text' : 'their average';
+  if (wanted === 'their average' && optimizer !== 'asgd') return undefined;
+  const saved = `The model that was saved has the parameters of the last window, not ${wanted}`;
+  if (run === undefined) {
+    const more = heldOut > 0 ? ', and its folder has the best model so far' : '';
+    return `${saved}, and the command below starts afresh from them; with --run a stopped run goes on to the same result${more}.`;
+  }
+  return best === undefined ? `${saved}, which comes when the run ends.` : `${saved}; the best so far is in ${best}.`;
 }
 
 /** The command as it was typed, with --resume: what a recorded run goes on with, to the same bits. */

@@ -7,7 +7,7 @@ import type { LanguageModel } from '../../models/language-model.js';
 import type { GenerateOptions, LanguageModelOptions, LayerOptions, TrainOptions } from '../../models/types.js';
 import { loadLibrary } from '../command.js';
 import { loadCorpus } from '../corpus.js';
-import { checkRunFolder } from '../run-record.js';
+import { bestModelOf, checkRunFolder } from '../run-record.js';
 import { checkDestinations, evaluationStreams, type ReportRequest, runTraining } from '../training.js';
 import { checkFlags, type TrainFlags, type Typed } from './flags.js';
 import { goOnCommand, rawModelRemark, resumeCommand } from './go-on.js';
@@ -116,7 +116,8 @@ export async function trainText(file: string, flags: TrainFlags, command: Typed)
       reporter: makeReporter(flags),
       interrupts,
       curve: flags.run === undefined ? undefined : { title },
-      interruptedRemark: rawModelRemark(flags),
+      interruptedRemark: async () =>
+        rawModelRemark(flags, flags.run === undefined ? undefined : await bestModelOf(flags.run)),
       goOn: (history) =>
         flags.run === undefined ? goOnCommand(file, flags, command, history) : resumeCommand(file, flags, command),
     });
