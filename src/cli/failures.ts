@@ -20,14 +20,15 @@ export function wantsStack(argv: readonly string[] = process.argv, env: NodeJS.P
 const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, ' ');
 
 /** The words for an error. What the loader of the addon says has several lines on purpose: causes and commands. */
-export function messageOf(error: unknown): string {
+export function messageOf(error: unknown, command = ''): string {
   if (error instanceof CommanderError) return oneLine(error.message.replace(/^error: /, ''));
   if (error instanceof TimeRNNError && error.code === 'ERR_TIMERNN_NATIVE') return error.message.trimEnd();
   if (error instanceof TimeRNNError && error.code === 'ERR_TIMERNN_DIVERGED') {
     // Its advice names the options as they are called here.
+    const prefix = command.endsWith(' evaluate') ? '--dynamic-' : '--';
     return oneLine(error.message)
-      .replace('learningRate', '--learning-rate')
-      .replace(/\bclip\b/, '--clip');
+      .replace('learningRate', `${prefix}learning-rate`)
+      .replace(/\bclip\b/, `${prefix}clip`);
   }
   if (error instanceof Error) return oneLine(error.message) || error.name;
   return oneLine(String(error));
@@ -40,7 +41,7 @@ export function describeFailure(error: unknown, command: string, stack: boolean)
   // Commander has printed the help itself where a command or subcommand is missing.
   if (error instanceof CommanderError && error.code === 'commander.help') return { code: EXIT.usage, text: '' };
   const hint = usage ? ` (see ${command} --help)` : '';
-  let text = `${command}: ${messageOf(error)}${hint}`;
+  let text = `${command}: ${messageOf(error, command)}${hint}`;
   if (stack && error instanceof Error && error.stack) text += `\n${error.stack}`;
   if (stack && error instanceof Error && error.cause instanceof Error) text += `\nCaused by: ${error.cause.stack}`;
   return { code: usage ? EXIT.usage : EXIT.failed, text };

@@ -107,3 +107,24 @@ export async function corpusLoss(
   }
   return total;
 }
+
+/**
+ * exp of a mean loss in nats, which overflows above 709.
+ *
+ * @param dynamic - whether the parameters followed the text: then the steps are at fault
+ * @throws ERR_TIMERNN_NOT_FINITE, or ERR_TIMERNN_DIVERGED with `dynamic`
+ */
+export function finitePerplexity(loss: number, dynamic: boolean): number {
+  const value = Math.exp(loss);
+  if (Number.isFinite(value)) return value;
+  const [code, why] = dynamic
+    ? (['ERR_TIMERNN_DIVERGED', 'a smaller learningRate, or a lower clip, may help'] as const)
+    : ([
+        'ERR_TIMERNN_NOT_FINITE',
+        "the model's weights are too large, as after training with steps that are too long",
+      ] as const);
+  throw new TimeRNNError(
+    code,
+    `Expected the perplexity of the corpus to be finite, got exp(${loss.toPrecision(4)}); ${why}`,
+  );
+}

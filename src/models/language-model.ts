@@ -12,7 +12,7 @@ import { resolveTrainOptions } from '../train/options.js';
 import type { TrainingTarget } from '../train/target.js';
 import { runTraining } from '../train/trainer.js';
 import { dynamicLoss } from './dynamic.js';
-import { corpusLoss } from './evaluate.js';
+import { corpusLoss, finitePerplexity } from './evaluate.js';
 import { checkSeed, generateText, scoreText } from './generate.js';
 import { ReadWriteLock } from './lock.js';
 import { type ModelParts, readModel, writeModel } from './model-file.js';
@@ -148,7 +148,7 @@ export class LanguageModel {
    * exp of the mean negative log-likelihood in nats over tokens 1 … L−1 of the corpus, state carried, each counted once.
    *
    * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, ERR_TIMERNN_CORPUS for fewer than 2 tokens,
-   * ERR_TIMERNN_NOT_FINITE where the weights are so large that the loss overflows, ERR_TIMERNN_DIVERGED where `dynamic`
+   * ERR_TIMERNN_NOT_FINITE where the weights are so large that the result overflows, ERR_TIMERNN_DIVERGED where `dynamic`
    * takes steps that are too long, or the signal's reason
    */
   async perplexity(corpus: Corpus, options: PerplexityOptions = {}): Promise<number> {
@@ -165,7 +165,7 @@ export class LanguageModel {
         dynamic === undefined
           ? await corpusLoss(target, corpus, streams, signal)
           : await dynamicLoss(target, corpus, dynamic, signal);
-      return Math.exp(loss / (corpus.length - 1));
+      return finitePerplexity(loss / (corpus.length - 1), dynamic !== undefined);
     });
   }
 

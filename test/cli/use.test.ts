@@ -118,6 +118,13 @@ test('evaluate --dynamic: the library’s figure with its numbers, and the model
   t.deepEqual(await readFile(join(cwd, 'm.safetensors')), before);
   const plain = await timernn(['evaluate', 'm.safetensors', 'text.txt', '--dynamic'], { cwd });
   t.regex(plain.stdout, /^perplexity {2}[\d.]+, with dynamic evaluation\n/);
+  const long = ['--dynamic-learning-rate', '1e6', '--dynamic-clip', '1'];
+  const diverged = await timernn(['evaluate', 'm.safetensors', 'text.txt', '--dynamic', ...long], { cwd });
+  t.is(diverged.code, 1, diverged.stdout);
+  t.regex(
+    diverged.stderr,
+    /to be finite, got .*a smaller --dynamic-learning-rate, or a lower --dynamic-clip, may help\n$/,
+  );
 });
 
 test('inspect: what a file says of itself cannot steer the terminal', async (t) => {

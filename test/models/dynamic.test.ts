@@ -86,6 +86,15 @@ test('while the model trains, in the loop’s body', async (t) => {
   }
 });
 
+test('steps that are too long: refused, not an infinite perplexity', async (t) => {
+  const model = newModel(corpus);
+  await t.throwsAsync(model.perplexity(heldOut, { dynamic: { learningRate: 1e6, clip: 1 } }), {
+    code: 'ERR_TIMERNN_DIVERGED',
+    message:
+      /^Expected the perplexity of the corpus to be finite, got exp\(.*\); a smaller learningRate, or a lower clip/,
+  });
+});
+
 test('bad options', async (t) => {
   const model = newModel(corpus);
   const ask = (dynamic: unknown, more = {}) => model.perplexity(heldOut, { dynamic: dynamic as object, ...more });
