@@ -48,7 +48,11 @@ function addTrainingOptions(command: Command): void {
       numberOption('--learning-rate <x>', "step size (default: 1; with --optimizer the optimiser's own)", { above: 0 }),
     )
     .addOption(
-      numberOption('--decay <x>', 'factor on the learning rate after each epoch', { above: 0, max: 1, default: 0.9 }),
+      numberOption(
+        '--decay <x>',
+        'factor on the learning rate after each epoch; other schedules come with the library, or a recipe',
+        { above: 0, max: 1, default: 0.9 },
+      ),
     )
     .addOption(numberOption('--clip <norm>', 'largest gradient norm; 0 for no limit', { min: 0, default: 0.5 }))
     .addOption(numberOption('--clip-value <x>', 'cuts each number of the gradient off at ± x', { min: 0 }))
