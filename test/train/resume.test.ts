@@ -103,7 +103,7 @@ test('more epochs: a run that has ended goes on as if they had been asked for at
   const fewer = record(model, text, { ...options, epochs: 2, run: { directory, resume: true } });
   await t.throwsAsync(fewer, {
     code: 'ERR_TIMERNN_OPTION',
-    message: /^Expected epochs to be as in the run .*, 3, got 2$/,
+    message: /^Expected epochs to be as in the run .*, 3, got 2; put it back, or choose a new directory$/,
   });
 });
 
