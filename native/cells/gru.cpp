@@ -116,8 +116,8 @@ void step_after(const CellStep& s, const Share& share) {
   s.forms[kRecurrent].multiply(s.rows(product, 3 * H, h, H, kRecurrent), share);
   share.sync();
   const std::size_t first = share.begin(n), rows = share.end(n) - first;
-  kernels().gru_forward({gates + first * 3 * H, product + first * 3 * H, h + first * H, h + first * H, s.params[kBn],
-                         rows, H});
+  kernels().gru_forward(
+      {gates + first * 3 * H, product + first * 3 * H, h + first * H, h + first * H, s.params[kBn], rows, H});
   share.sync();
 }
 
@@ -206,7 +206,8 @@ void step_before(const CellStep& s, const Share& share) {
   s.forms[kResetUpdate].multiply(reset_update, share);
   share.sync();
   const std::size_t first = share.begin(n), rows = share.end(n) - first;
-  const GruStep part{gates + first * 3 * H, reset + first * H, h + first * H, h + first * H, nullptr, rows, H};
+  const GruStep part{
+      gates + first * 3 * H, reset + first * H, h + first * H, h + first * H, nullptr, rows, H};
   kernels().gru_reset(part);
   share.sync();
   LinearRows candidate = s.rows(gates + 2 * H, 3 * H, reset, H, kCandidate);
@@ -220,10 +221,20 @@ void step_before(const CellStep& s, const Share& share) {
 }  // namespace
 
 extern const Cell gru_cell, gru_reset_before_cell;
-const Cell gru_cell = {"gru",         1, tensors_after, forms_after, ws_after, scratch_after, forward_after,
-                       backward_after, step_after_floats, step_after};
-const Cell gru_reset_before_cell = {
-    "gru-reset-before", 1, tensors_before, forms_before, ws_before, scratch_before, forward_before,
-    backward_before, step_before_floats, step_before};
+const Cell gru_cell = {"gru",
+                       1,
+                       tensors_after,
+                       forms_after,
+                       ws_after,
+                       scratch_after,
+                       forward_after,
+                       backward_after,
+                       step_after_floats,
+                       step_after};
+const Cell gru_reset_before_cell = {"gru-reset-before", 1,
+                                    tensors_before,     forms_before,
+                                    ws_before,          scratch_before,
+                                    forward_before,     backward_before,
+                                    step_before_floats, step_before};
 
 }  // namespace timernn

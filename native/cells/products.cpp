@@ -59,7 +59,8 @@ void input_gradients(const InputGradients& g) {
   }
 }
 
-LinearRows CellStep::rows(float* C, std::size_t ldc, const float* A, std::size_t lda, std::size_t form) const {
+LinearRows CellStep::rows(float* C, std::size_t ldc, const float* A, std::size_t lda,
+                          std::size_t form) const {
   float* at = shared;
   for (std::size_t i = 0; i < form; ++i) at += forms[i].shared_floats(dims.n);
   return {C, ldc, A, lda, dims.n, nullptr, false, false, at, scratch};

@@ -115,19 +115,23 @@ struct DotPairs {
   }
   static Vi pairs(Vi a, Vi w) {
 #if defined(__AVX512BW__)
-    return reinterpret_cast<Vi>(_mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(w)));
+    return reinterpret_cast<Vi>(
+        _mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(w)));
 #elif defined(__AVX2__)
-    return reinterpret_cast<Vi>(_mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(w)));
+    return reinterpret_cast<Vi>(
+        _mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(w)));
 #else
     return ((a << 16) >> 16) * ((w << 16) >> 16) + (a >> 16) * (w >> 16);
 #endif
   }
-  static Vi add(Vi sum, Operand a, Weights w) { return sum + pairs(a.even, w.even) + pairs(a.odd, w.odd); }
+  static Vi add(Vi sum, Operand a, Weights w) {
+    return sum + pairs(a.even, w.even) + pairs(a.odd, w.odd);
+  }
 };
 
 #if defined(__AVX512BW__)
-// One instruction for all of it, where the CPU has VNNI, which this file is not compiled for: as text, since an
-// intrinsic could not be inlined.
+// One instruction for all of it, where the CPU has VNNI, which this file is not compiled for: as text, since
+// an intrinsic could not be inlined.
 struct DotVnni {
   using Weights = Vi;
   using Operand = Vi;
@@ -181,7 +185,8 @@ void int8_tile(const InferencePanels& p, std::size_t row, std::size_t first) {
       const std::size_t column = first + i * kLanes;
       Vi sums;
       __builtin_memcpy(&sums, p.column_sum + column, sizeof sums);
-      const Vf sum = __builtin_convertvector(h[r][i] - 128 * sums, Vf) * 256.0f + __builtin_convertvector(l[r][i], Vf);
+      const Vf sum =
+          __builtin_convertvector(h[r][i] - 128 * sums, Vf) * 256.0f + __builtin_convertvector(l[r][i], Vf);
       finish_inference(p, row + r, column, sum * (load(p.column_scale + column) * p.row_scale[row + r]));
     }
   }

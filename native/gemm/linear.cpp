@@ -105,8 +105,8 @@ void Linear::columns(const LinearRows& r, std::size_t begin, std::size_t end) co
   if (begin >= end) return;
   const float* bias = r.bias == nullptr ? nullptr : r.bias + begin;
   if (precision_ == Precision::float32 && r.m > 1) {
-    gemm_packed({r.C + begin, r.A, weights_.data() + begin * k_, r.m, end - begin, k_, r.ldc, r.lda, r.accumulate,
-                 r.tanh, bias, r.scratch});
+    gemm_packed({r.C + begin, r.A, weights_.data() + begin * k_, r.m, end - begin, k_, r.ldc, r.lda,
+                 r.accumulate, r.tanh, bias, r.scratch});
     return;
   }
   InferencePanels p{r.C + begin, r.ldc, r.m,  end - begin,  k_,    nullptr,

@@ -36,7 +36,8 @@ struct LinearRows {
   std::size_t lda, m;
   const float* bias = nullptr;  ///< n floats, or null
   bool accumulate = false, tanh = false;
-  float* shared;   ///< Linear::shared_floats(m): one for all threads, of this product alone until the next sync
+  float*
+      shared;  ///< Linear::shared_floats(m): one for all threads, of this product alone until the next sync
   float* scratch;  ///< Linear::scratch_floats(m): each thread its own
 };
 
@@ -44,13 +45,14 @@ class Linear {
  public:
   Linear(const LinearWeights& weights, Precision precision);
 
-  /// What all threads make together before products with the rows: for int8, their 16-bit forms. Each does its
-  /// part; Share::sync() must stand between this and the products.
+  /// What all threads make together before products with the rows: for int8, their 16-bit forms. Each does
+  /// its part; Share::sync() must stand between this and the products.
   void prepare(const LinearRows& rows, const Share& share) const;
   /// C (+)= A·W + bias, for the columns [begin, end) of it; begin is a multiple of a panel.
   void columns(const LinearRows& rows, std::size_t begin, std::size_t end) const;
   /// Both for all columns, each thread its part of the panels. Prepares and syncs where that is needed; C is
-  /// whole only after another sync, but the same thread has the same columns of every product that is as wide.
+  /// whole only after another sync, but the same thread has the same columns of every product that is as
+  /// wide.
   void multiply(const LinearRows& rows, const Share& share) const;
 
   std::size_t n() const { return n_; }

@@ -59,7 +59,8 @@ void Engine::run(SessionRequest* requests, std::size_t count) {
     active_.clear();
     for (std::size_t i = 0; i < count; ++i) {
       Progress& p = progress_[i];
-      if (!p.done && !p.answered && p.read == requests[i].count && requests[i].ask == Ask::nothing) p.done = true;
+      if (!p.done && !p.answered && p.read == requests[i].count && requests[i].ask == Ask::nothing)
+        p.done = true;
       if (!p.done && (p.answered || p.read < requests[i].count)) active_.push_back(i);
     }
     if (!active_.empty()) {
@@ -72,8 +73,15 @@ void Engine::run(SessionRequest* requests, std::size_t count) {
 
 CellStep Engine::cell_step(std::size_t layer, std::size_t n, float* state, const float* x, std::size_t rank) {
   const auto& l = weights_->layers()[layer];
-  return {state,         projected_.data(), x, l.tensors.data(), l.forms.data(), work_.data(), shared_.data(),
-          scratch_.data() + rank * scratch_floats_, {1, n, l.D, l.H}};
+  return {state,
+          projected_.data(),
+          x,
+          l.tensors.data(),
+          l.forms.data(),
+          work_.data(),
+          shared_.data(),
+          scratch_.data() + rank * scratch_floats_,
+          {1, n, l.D, l.H}};
 }
 
 void Engine::feed(SessionRequest* requests) {
@@ -96,14 +104,17 @@ void Engine::feed(SessionRequest* requests) {
     for (const LayerSpec& layer : spec.layers) {
       for (std::size_t s = 0; s < layer.cell->states; ++s, at += layer.size) {
         for (std::size_t i = 0; i < n; ++i) {
-          copy(state_.data() + at * n + i * layer.size, requests[active_[i]].state + at, layer.size * sizeof(float));
+          copy(state_.data() + at * n + i * layer.size, requests[active_[i]].state + at,
+               layer.size * sizeof(float));
         }
       }
     }
   };
-  each_vector([](float* rows, const float* session, std::size_t bytes) { std::memcpy(rows, session, bytes); });
+  each_vector(
+      [](float* rows, const float* session, std::size_t bytes) { std::memcpy(rows, session, bytes); });
   team_.run([&](const Share& share) { feed_share(n, share); });
-  each_vector([](const float* rows, float* session, std::size_t bytes) { std::memcpy(session, rows, bytes); });
+  each_vector(
+      [](const float* rows, float* session, std::size_t bytes) { std::memcpy(session, rows, bytes); });
 }
 
 void Engine::feed_share(std::size_t n, const Share& share) {
@@ -174,7 +185,8 @@ void Engine::accept(SessionRequest& r, Progress& p, std::size_t row) {
     case Ask::nothing:
       return;
     case Ask::probabilities:
-      kernels().softmax_share(r.probabilities, weights_->spec().vocabulary, q.top, static_cast<float>(1.0 / q.sum));
+      kernels().softmax_share(r.probabilities, weights_->spec().vocabulary, q.top,
+                              static_cast<float>(1.0 / q.sum));
       p.done = true;
       return;
     case Ask::top:

@@ -23,7 +23,7 @@ enum class Ask : std::uint8_t {
 };
 
 struct SessionRequest {
-  float* state;                 ///< state_floats(spec, 1): in and out; worth nothing where a score is not finite
+  float* state;  ///< state_floats(spec, 1): in and out; worth nothing where a score is not finite
   const std::uint32_t* tokens;  ///< all below the vocabulary's size
   std::size_t count;
   Ask ask = Ask::nothing;

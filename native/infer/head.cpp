@@ -15,8 +15,8 @@ bool better(const Candidate& a, const Candidate& b) {
 }
 
 // A heap of the best so many, the worst of them on top. Ties with it are worse: their numbers are higher.
-void collect(std::vector<Candidate>& best, std::size_t keep, const float* z, std::size_t begin, std::size_t count,
-             std::size_t excluded) {
+void collect(std::vector<Candidate>& best, std::size_t keep, const float* z, std::size_t begin,
+             std::size_t count, std::size_t excluded) {
   for (std::size_t i = 0; i < count; ++i) {
     if (best.size() == keep && !(z[i] > best.front().score)) continue;
     if (begin + i == excluded) continue;
@@ -43,8 +43,16 @@ Head::Head(const PredictorWeights& weights, std::size_t rows, std::size_t thread
 
 LinearRows Head::rows_of(const float* h, std::size_t n, std::size_t rank) {
   const std::size_t H = weights_.spec().output_size();
-  return {nullptr, chunk_, h,     H,              n,
-          nullptr, false,  false, shared_.data(), scratch_.data() + rank * scratch_floats_};
+  return {nullptr,
+          chunk_,
+          h,
+          H,
+          n,
+          nullptr,
+          false,
+          false,
+          shared_.data(),
+          scratch_.data() + rank * scratch_floats_};
 }
 
 void Head::answer(Team& team, const float* h, HeadQuestion* questions, std::size_t n) {
@@ -63,8 +71,8 @@ void Head::answer_share(const float* h, HeadQuestion* questions, std::size_t n, 
     rows.bias = weights_.head_bias();
     head.columns(rows, begin, begin + count);
     for (std::size_t r = 0; r < n; ++r) {
-      chunk(questions[r], sums_[r * chunks_ + c], best_[share.rank * rows_ + r], logits(share.rank) + r * chunk_,
-            begin, count);
+      chunk(questions[r], sums_[r * chunks_ + c], best_[share.rank * rows_ + r],
+            logits(share.rank) + r * chunk_, begin, count);
     }
   }
   share.sync();
@@ -81,7 +89,8 @@ void Head::chunk(HeadQuestion& q, SoftmaxSum& sum, std::vector<Candidate>& best,
     for (std::size_t i = 0; i < count; ++i) z[i] *= q.by;
   }
   // Finite, so that it is no mistake of the model's, and of no weight next to any other.
-  if (q.excluded >= begin && q.excluded < begin + count) z[q.excluded - begin] = std::numeric_limits<float>::lowest();
+  if (q.excluded >= begin && q.excluded < begin + count)
+    z[q.excluded - begin] = std::numeric_limits<float>::lowest();
   kernels().softmax_sum(&sum, z, count);
 }
 
@@ -107,7 +116,8 @@ std::uint32_t Head::draw(const float* h, const HeadQuestion& q, std::size_t row,
   double left = share * q.sum;
   std::size_t c = 0, last = 0;
   for (; c < chunks_; ++c) {
-    const double weight = sums[c].sum * std::exp(static_cast<double>(sums[c].top) - static_cast<double>(q.top));
+    const double weight =
+        sums[c].sum * std::exp(static_cast<double>(sums[c].top) - static_cast<double>(q.top));
     if (weight > 0.0) last = c;
     if (left < weight) break;
     left -= weight;

@@ -21,11 +21,11 @@ struct Candidate {
 
 /// What is wanted of one row.
 struct HeadQuestion {
-  std::size_t keep = 0;        ///< so many of the best
+  std::size_t keep = 0;             ///< so many of the best
   std::size_t target = kNoToken;    ///< the score of this one
   std::size_t excluded = kNoToken;  ///< never among the best nor in the sum
-  float by = 1.0f;             ///< the sum is of exp(by · score)
-  float* scores = nullptr;     ///< V, or null: all of them
+  float by = 1.0f;                  ///< the sum is of exp(by · score)
+  float* scores = nullptr;          ///< V, or null: all of them
   // The answers.
   std::vector<Candidate> best;  ///< best first, ties by number
   float target_score = 0.0f;
@@ -44,8 +44,8 @@ class Head {
 
  private:
   void answer_share(const float* h, HeadQuestion* questions, std::size_t n, const Share& share);
-  void chunk(HeadQuestion& question, SoftmaxSum& sum, std::vector<Candidate>& best, float* z, std::size_t begin,
-             std::size_t count);
+  void chunk(HeadQuestion& question, SoftmaxSum& sum, std::vector<Candidate>& best, float* z,
+             std::size_t begin, std::size_t count);
   void merge(HeadQuestion& question, std::size_t row);
   LinearRows rows_of(const float* h, std::size_t n, std::size_t rank);
   float* logits(std::size_t rank) { return logits_.data() + rank * rows_ * chunk_; }
@@ -53,8 +53,8 @@ class Head {
   const PredictorWeights& weights_;
   std::size_t rows_, threads_, chunk_, chunks_, scratch_floats_;
   Buffer logits_, shared_, scratch_;
-  std::vector<SoftmaxSum> sums_;                     // rows × chunks
-  std::vector<std::vector<Candidate>> best_;         // threads × rows
+  std::vector<SoftmaxSum> sums_;              // rows × chunks
+  std::vector<std::vector<Candidate>> best_;  // threads × rows
 };
 
 }  // namespace timernn

@@ -25,8 +25,8 @@ Linear linear(const LinearWeights& w, Precision precision) {
 }
 }  // namespace
 
-PredictorWeights::PredictorWeights(ModelSpec spec, const std::vector<std::size_t>& offsets, const float* params,
-                                   Precision precision)
+PredictorWeights::PredictorWeights(ModelSpec spec, const std::vector<std::size_t>& offsets,
+                                   const float* params, Precision precision)
     : spec_(std::move(spec)) {
   std::size_t tensor = 1;
   for (std::size_t l = 0; l < spec_.layers.size(); ++l) {

@@ -50,8 +50,8 @@ struct SoftmaxChunk {
   bool first;           ///< sets reference and sums
 };
 
-/// All n rows of one LSTM step; the equations stand in cells/lstm.cpp. c may be c_prev, else no array overlaps
-/// another.
+/// All n rows of one LSTM step; the equations stand in cells/lstm.cpp. c may be c_prev, else no array
+/// overlaps another.
 struct LstmStep {
   float* gates;         ///< n×4H, i f g o: in before their activation, out activated
   float *c, *h;         ///< n×H, overwritten
@@ -123,7 +123,8 @@ struct InferencePanels {
   std::size_t lda;
   const float* bias;  ///< n, or null
   bool accumulate, tanh;
-  // int8 only: rows as quantize_row leaves them, at leading dimension ldq; scales; Σ of each column's weights.
+  // int8 only: rows as quantize_row leaves them, at leading dimension ldq; scales; Σ of each column's
+  // weights.
   const std::uint8_t *high = nullptr, *low = nullptr;
   std::size_t ldq = 0;
   const float *row_scale = nullptr, *column_scale = nullptr;

@@ -51,7 +51,8 @@ SessionRequest reading(std::vector<float>& state, const Tokens& tokens, Ask ask)
   return r;
 }
 
-std::vector<float> probabilities(Engine& engine, const Setup& s, std::vector<float>& state, const Tokens& tokens) {
+std::vector<float> probabilities(Engine& engine, const Setup& s, std::vector<float>& state,
+                                 const Tokens& tokens) {
   std::vector<float> out(s.V());
   SessionRequest r = reading(state, tokens, Ask::probabilities);
   r.probabilities = out.data();
@@ -144,7 +145,9 @@ TEST("a request has the same bits alone, in batches of any size, and on any numb
   }
 }
 
-TEST("score is the logarithm of the probability, before the token is read; peeking leaves the last one unread") {
+TEST(
+    "score is the logarithm of the probability, before the token is read; peeking leaves the last one "
+    "unread") {
   Setup s("lstm");
   Engine engine = s.engine(Precision::float32);
   const Tokens tokens = {5, 1, 1030, 7};
@@ -195,7 +198,8 @@ TEST("the top k are the largest probabilities, in order, ties by number; k may b
         std::stable_sort(order.begin(), order.end(), [&](auto x, auto y) { return all[x] > all[y]; });
         order.resize(k);
         CHECK(ids == order);
-        for (std::size_t i = 0; i < k; ++i) CHECK_NEAR(static_cast<double>(p[i]), static_cast<double>(all[ids[i]]), 1e-6);
+        for (std::size_t i = 0; i < k; ++i)
+          CHECK_NEAR(static_cast<double>(p[i]), static_cast<double>(all[ids[i]]), 1e-6);
       }
     }
   }
@@ -205,7 +209,8 @@ TEST("the top k are the largest probabilities, in order, ties by number; k may b
 TEST("draws follow the distribution, among all tokens and among the best: chi-squared over 20,000") {
   Setup s("rnn", 23, 6, {9, 7});
   const std::size_t W = s.model.offsets.size() - 2;
-  std::fill_n(s.params.begin() + static_cast<std::ptrdiff_t>(s.model.offsets[W]), s.model.table[W].length(), 0.0f);
+  std::fill_n(s.params.begin() + static_cast<std::ptrdiff_t>(s.model.offsets[W]), s.model.table[W].length(),
+              0.0f);
   const float* b = s.params.data() + s.model.offsets[W + 1];
   Tokens order(23);
   std::iota(order.begin(), order.end(), 0u);
@@ -253,8 +258,8 @@ TEST("draws in two requests are those of one, by their position") {
     std::vector<float> once = s.fresh(), twice = s.fresh();
     Tokens all(20), part(20);
     const Tokens prompt = {1, 2};
-    const auto draw = [&](std::vector<float>& state, const Tokens& tokens, std::uint32_t* ids, std::size_t from,
-                          std::size_t count) {
+    const auto draw = [&](std::vector<float>& state, const Tokens& tokens, std::uint32_t* ids,
+                          std::size_t from, std::size_t count) {
       SessionRequest r = reading(state, tokens, Ask::sample);
       r.k = k;
       r.length = count;
@@ -282,7 +287,8 @@ TEST("a row whose scores are not finite says so, and the others are as without i
       alone = good;
       const Tokens tokens = {3};
       std::vector<float> p(s.V()), q(s.V()), wanted = probabilities(engine, s, alone, tokens);
-      SessionRequest requests[] = {reading(bad, tokens, Ask::probabilities), reading(good, tokens, Ask::probabilities)};
+      SessionRequest requests[] = {reading(bad, tokens, Ask::probabilities),
+                                   reading(good, tokens, Ask::probabilities)};
       requests[0].probabilities = p.data();
       requests[1].probabilities = q.data();
       engine.run(requests, 2);
@@ -304,21 +310,25 @@ TEST("packed products: of the rounded weights exactly, for odd sizes and transpo
         for (Precision precision : kPrecisions) {
           const Linear linear({W.data(), k, n, transposed ? k : n, transposed}, precision);
           std::vector<float> C(3 * n), shared(linear.shared_floats(3)), scratch(linear.scratch_floats(3));
-          linear.multiply({C.data(), n, A.data(), k, 3, bias.data(), false, false, shared.data(), scratch.data()},
-                          Share{});
+          linear.multiply(
+              {C.data(), n, A.data(), k, 3, bias.data(), false, false, shared.data(), scratch.data()},
+              Share{});
           std::vector<double> wanted(3 * n);
           double most = 0.0;
           for (std::size_t r = 0; r < 3; ++r) {
             for (std::size_t c = 0; c < n; ++c) {
               double sum = static_cast<double>(bias[c]);
               for (std::size_t i = 0; i < k; ++i) {
-                sum += static_cast<double>(A[r * k + i]) * static_cast<double>(transposed ? W[c * k + i] : W[i * n + c]);
+                sum += static_cast<double>(A[r * k + i]) *
+                       static_cast<double>(transposed ? W[c * k + i] : W[i * n + c]);
               }
               most = std::max(most, std::fabs(static_cast<double>(C[r * n + c]) - sum));
             }
           }
           // Each term is off by at most the step's half: 1/254 of 1, or 2⁻⁹.
-          const double step = precision == Precision::float32 ? 1e-6 : precision == Precision::int8 ? 1.0 / 250 : 1.0 / 500;
+          const double step = precision == Precision::float32 ? 1e-6
+                              : precision == Precision::int8  ? 1.0 / 250
+                                                              : 1.0 / 500;
           CHECK_LT(most, step * static_cast<double>(k) + 1e-6);
         }
       }
