@@ -167,7 +167,7 @@ export class Batcher {
       );
       const answers = readBatch(batch, live, vocabulary);
       this.#counts.batches++;
-      entries.forEach((entry, i) => this.#answer(entry, answers[i]));
+      for (const [i, entry] of entries.entries()) this.#answer(entry, answers[i]);
     } catch (error) {
       for (const entry of entries) this.#reject(entry, error);
     } finally {
