@@ -7,7 +7,7 @@
 #include "gemm/packed.h"
 #include "math/kernels.h"
 #include "train/control.h"
-#include "train/placement.h"
+#include "core/placement.h"
 
 namespace timernn::binding {
 namespace {

@@ -17,7 +17,8 @@ inline void relax() {
 constexpr int kIdleTurns = 2000, kBarrierTurns = 4000;
 }  // namespace
 
-Team::Team(std::size_t size) : size_(size) {
+Team::Team(std::size_t size)
+    : size_(size), cores_(Placement::kMostRanks), places_(size, Placement(cores_.data())) {
   for (std::size_t rank = 1; rank < size; ++rank) threads_.emplace_back([this, rank] { serve(rank); });
 }
 
@@ -48,6 +49,7 @@ void Team::begin(const Job& job) {
   job_ = job;
   started_.fetch_add(1, std::memory_order_release);
   started_.notify_all();
+  settle(0);
   job.call(job.work, share(0));
   meet();
 }
@@ -58,6 +60,7 @@ void Team::serve(std::size_t rank) {
       turn < kIdleTurns ? relax() : started_.wait(seen);
     }
     if (stop_.load()) return;
+    settle(rank);
     job_.call(job_.work, share(rank));
     meet();
   }

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "../core/placement.h"
 #include "../core/share.h"
 
 namespace timernn {
@@ -37,6 +38,7 @@ class Team {
   };
   void begin(const Job& job);
   void serve(std::size_t rank);
+  void settle(std::size_t rank) { places_[rank].settle(rank, size_); }
   void meet();
   Share share(std::size_t rank);
 
@@ -46,6 +48,8 @@ class Team {
   alignas(64) std::atomic<std::uint32_t> started_{0};
   alignas(64) std::atomic<std::uint32_t> arrived_{0};
   alignas(64) std::atomic<std::uint32_t> generation_{0};
+  std::vector<std::int32_t> cores_;  ///< that the threads were last seen on
+  std::vector<Placement> places_;
   std::vector<std::thread> threads_;
 };
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "placement.h"
+#include "../core/placement.h"
 
 namespace timernn {
 

@@ -13,7 +13,7 @@
 #include "../optim/embedding_rows.h"
 #include "../optim/optimizer.h"
 #include "control.h"
-#include "placement.h"
+#include "../core/placement.h"
 #include "weight_drop.h"
 
 namespace timernn {

@@ -3,7 +3,7 @@
 
 #include "gemm/packed.h"
 #include "helpers.h"
-#include "train/placement.h"
+#include "core/placement.h"
 
 #if defined(__linux__)
 #include <sched.h>
