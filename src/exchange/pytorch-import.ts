@@ -22,10 +22,10 @@ import { wrong } from './tensor-set.js';
 /** How a file of PyTorch is read. */
 export interface ImportOptions {
   /**
-   * What the tokens are, in the order of their ids.
+   * What the tokens are, in the order of their ids; `'ids'` where they are bare integers.
    * @default the one in the file's metadata, where `exportPyTorch` wrote it
    */
-  vocabulary?: Vocabulary;
+  vocabulary?: Vocabulary | 'ids';
   /**
    * The activation of plain RNN layers, which tensors do not tell.
    * @default what the file's metadata says, else 'tanh', as in PyTorch
@@ -45,8 +45,8 @@ function checkOptions(options: ImportOptions): void {
   const { vocabulary, activation, tied } = options as Record<string, unknown>;
   const refuse = (name: string, expected: string, got: unknown) =>
     new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be ${expected}, got ${describe(got)}`);
-  if (vocabulary !== undefined && !(vocabulary instanceof Vocabulary)) {
-    throw refuse('vocabulary', 'a Vocabulary', vocabulary);
+  if (vocabulary !== undefined && vocabulary !== 'ids' && !(vocabulary instanceof Vocabulary)) {
+    throw refuse('vocabulary', 'a Vocabulary or "ids"', vocabulary);
   }
   if (activation !== undefined && activation !== 'tanh' && activation !== 'relu') {
     throw refuse('activation', '"tanh" or "relu"', activation);
@@ -56,16 +56,16 @@ function checkOptions(options: ImportOptions): void {
 
 function vocabularyOf(
   path: string,
-  given: Vocabulary | undefined,
+  given: ImportOptions['vocabulary'],
   { vocabulary: said }: Said,
   size: number,
 ): Vocabulary {
-  const vocabulary = given ?? said;
+  const vocabulary = given === 'ids' ? Vocabulary.ofSize(size) : (given ?? said);
   if (vocabulary === undefined) {
     throw new TimeRNNError(
       'ERR_TIMERNN_VOCABULARY',
-      `Expected a vocabulary of ${size} tokens for ${path}, got none: its metadata has none, so pass it as an option ` +
-        `(Vocabulary.ofSize(${size}) where the ids themselves are the tokens)`,
+      `Expected a vocabulary of ${size} tokens for ${path}, got none: its metadata has none, so pass one, or "ids" where the ids ` +
+        'themselves are the tokens',
     );
   }
   if (vocabulary.size !== size) {
