@@ -4,6 +4,7 @@
  */
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe } from '../errors.js';
+import { MODEL_FORMAT } from '../models/model-file.js';
 import { parseSpec } from '../models/spec.js';
 import type { ModelSpec } from '../models/types.js';
 import { PRODUCER, PRODUCER_VERSION } from './pytorch-export.js';
@@ -31,6 +32,9 @@ function json(path: string, metadata: ReadonlyMap<string, string>, key: string):
 /** @throws ERR_TIMERNN_FORMAT, ERR_TIMERNN_SPEC, ERR_TIMERNN_VOCABULARY where a file calls itself our export and is none */
 export function parsePyTorchMetadata(path: string, metadata: ReadonlyMap<string, string>): Said {
   const shared = metadata.get(NAMES.decoder) === NAMES.encoder || metadata.get(NAMES.encoder) === NAMES.decoder;
+  if (metadata.get('format') === MODEL_FORMAT) {
+    throw wrong(path, 'tensors with names of PyTorch', 'a model of timernn, which needs no import');
+  }
   if (metadata.get('producer') !== PRODUCER) return { shared };
   const version = metadata.get('version');
   if (version !== PRODUCER_VERSION)
