@@ -1,18 +1,21 @@
 /** ONNX files, run by onnxruntime: the logits of the double reference and the perplexity of the model itself. */
-import { writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import test from 'ava';
 import { exportOnnx, type LanguageModel, type LayerOptions } from 'timernn';
 import { nativeCell } from '#src/models/spec.js';
 import { largestDifference } from '../helpers/compare.js';
 import { charCorpus, folderOf, isCode, newModel, train } from '../models/helpers/models.js';
+import { documented, root } from './helpers/docs.js';
 import { ownPerplexity, perplexityOf, referenceLogits, steps, type Window } from './helpers/logits.js';
 import { CELL_VARIANTS, MIXED, nameOf, randomModel, randomWindow } from './helpers/models.js';
 import { type OnnxModel, openOnnx } from './helpers/onnx.js';
 
 /**
  * The reference is in double, the runtime in single precision: a step adds errors of a few 1e-7, which contract as the states
- * do. Measured are at most 3e-6, for relu, whose states grow; docs/exchange.md has the table.
+ * do. Measured are at most 6e-7 here; docs/exchange.md has the table.
  */
 const TOLERANCE = 1e-5;
 
@@ -111,6 +114,15 @@ test('names of inputs and outputs', async (t) => {
   const { inputs, outputs } = await openOnnx(path);
   t.deepEqual(inputs, ['tokens', 'h0_in', 'c0_in', 'h1_in']);
   t.deepEqual(outputs, ['logits', 'h0_out', 'c0_out', 'h1_out']);
+});
+
+test('the JavaScript of docs/exchange.md goes on where its first call stopped', async (t) => {
+  const folder = await folderOf(t);
+  await exportOnnx(randomModel([{ cell: 'lstm', size: 4 }]), join(folder, 'model.onnx'));
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
+  await writeFile(join(folder, 'page.mjs'), documented('js onnx'));
+  const { stdout } = await promisify(execFile)(process.execPath, ['page.mjs'], { cwd: folder });
+  t.is(stdout, '[ 3, 1, 31 ] [ 3, 1, 31 ]\n');
 });
 
 test('a file that cannot be written leaves the old one; what is no model is refused', async (t) => {

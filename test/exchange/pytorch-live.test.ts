@@ -10,9 +10,9 @@ import { exportPyTorch, importPyTorch, type LanguageModel, type LayerOptions } f
 import { readSafetensors, writeSafetensors } from '#src/checkpoint/safetensors.js';
 import { largestDifference } from '../helpers/compare.js';
 import { digest, folderOf } from '../models/helpers/models.js';
+import { documented, python, runPython } from './helpers/docs.js';
 import { ownPerplexity, perplexityOf, referenceLogits, type Window } from './helpers/logits.js';
 import { MIXED, nameOf, PYTORCH_VARIANTS, randomModel, randomWindow } from './helpers/models.js';
-import { documented, python, runPython } from './helpers/python.js';
 
 const live = python === undefined ? test.skip : test;
 const reason = python === undefined ? ' (skipped: TIMERNN_PYTHON names no Python with torch)' : '';
@@ -44,7 +44,7 @@ live(`ten lines load a model of one module: the same logits${reason}`, async (t)
   const models = stacks.map((layers) => randomModel(layers));
   const folder = await folderOf(t);
   const windows = await prepare(folder, models);
-  const body = documented('ten-lines').replace(/^/gm, '    ');
+  const body = documented('python ten-lines').replace(/^/gm, '    ');
   await runPython(
     folder,
     `import os, torch
@@ -90,7 +90,7 @@ live(`every model: loaded, trained one step in PyTorch and brought back${reason}
   const models = stacks.map(({ stack, tied }) => randomModel(stack, { tied }));
   const folder = await folderOf(t);
   const windows = await prepare(folder, models);
-  await runPython(folder, documented('every-model') + STEP.replace('COUNT', String(models.length)));
+  await runPython(folder, documented('python every-model') + STEP.replace('COUNT', String(models.length)));
   for (const [i, model] of models.entries()) {
     const window = windows[i]!;
     const name = `${nameOf(stacks[i]!.stack)}${stacks[i]!.tied ? ', tied' : ''}`;

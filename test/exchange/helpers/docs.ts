@@ -1,4 +1,4 @@
-/** The Python of docs/exchange.md, run by the interpreter that TIMERNN_PYTHON names (with torch and safetensors). */
+/** The code of docs/exchange.md; Python is run by the interpreter that TIMERNN_PYTHON names (with torch and safetensors). */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -6,16 +6,16 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
-const root = dirname(createRequire(import.meta.url).resolve('timernn/package.json'));
+export const root = dirname(createRequire(import.meta.url).resolve('timernn/package.json'));
 
 /** The interpreter; without one, tests against a real PyTorch are skipped. */
 export const python = process.env.TIMERNN_PYTHON;
 
-/** A block of the page by the word after its language. */
+/** A block of the page by its opening line, such as `js onnx`. */
 export function documented(name: string): string {
   const page = readFileSync(join(root, 'docs', 'exchange.md'), 'utf8');
-  const block = new RegExp(`^\`\`\`python ${name}\\n(.*?)^\`\`\`$`, 'ms').exec(page);
-  if (block === null) throw new Error(`docs/exchange.md has no block of Python that is called ${name}`);
+  const block = new RegExp(`^\`\`\`${name}\\n(.*?)^\`\`\`$`, 'ms').exec(page);
+  if (block === null) throw new Error(`docs/exchange.md has no block ${name}`);
   return block[1]!;
 }
 
