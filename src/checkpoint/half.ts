@@ -17,7 +17,9 @@ function fromHalf(bits: number): number {
 export function floatsOfHalf(bits: Uint16Array): Float32Array<ArrayBuffer> {
   // There are only so many: a table is faster than the arithmetic from some ten thousand elements on.
   const table = Float32Array.from({ length: 65_536 }, (_, value) => fromHalf(value));
-  return Float32Array.from({ length: bits.length }, (_, i) => table[bits[i]!]!);
+  const floats = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) floats[i] = table[bits[i]!]!;
+  return floats;
 }
 
 /** The numbers of bfloat16 (BF16) bits: the upper half of a 32-bit float. */

@@ -6,9 +6,13 @@
 /** A tile's edge: two tiles of 32×32 floats are 8 KB, so both stay in the L1 cache. */
 const TILE = 32;
 
-/** The transposed copy of a rows×columns matrix, row-major: `columns`×`rows`. */
-export function transposed(from: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
-  const to = new Float32Array(rows * columns);
+/** The transposed copy of a rows×columns matrix, row-major: `columns`×`rows`, in memory of its own or the caller's. */
+export function transposed(
+  from: Float32Array,
+  rows: number,
+  columns: number,
+  to: Float32Array = new Float32Array(rows * columns),
+): Float32Array {
   for (let top = 0; top < rows; top += TILE) {
     const bottom = Math.min(rows, top + TILE);
     for (let left = 0; left < columns; left += TILE) {

@@ -2,6 +2,7 @@
  * A model as PyTorch's modules would save it: weights transposed, the one bias split in two, names of PyTorch.
  * Refuses to do: cells that PyTorch lacks.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { TensorInput } from '../checkpoint/safetensors.js';
 import { writeSafetensors } from '../checkpoint/safetensors.js';
 import { TimeRNNError } from '../errors.js';
@@ -76,24 +77,23 @@ export async function writePyTorch(path: string, parts: ModelParts): Promise<voi
   const views = viewsOf(params, layout);
   const view = (name: string) => views.get(name)!;
   const shared = oneModule(spec.layers);
-  const { embedding: D } = spec.input;
-  await writeSafetensors(
-    path,
-    [
-      { name: NAMES.encoder, shape: [vocabulary.size, D], data: view('embedding.W') },
-      ...spec.layers.flatMap((_, l) => layerTensors(spec, l, view, shared)),
-      ...decoderTensors(parts, view),
-    ],
-    {
-      // The key that PyTorch's own tools look for.
-      format: 'pt',
-      producer: PRODUCER,
-      version: PRODUCER_VERSION,
-      spec: JSON.stringify(spec),
-      vocabulary: JSON.stringify(vocabulary),
-      vocabularyHash: vocabulary.hash,
-    },
-  );
+  const shape = [vocabulary.size, spec.input.embedding];
+  const tensors: TensorInput[] = [{ name: NAMES.encoder, shape, data: view('embedding.W') }];
+  for (const l of spec.layers.keys()) {
+    tensors.push(...layerTensors(spec, l, view, shared));
+    // Transposing takes a while for large layers: the event loop has a turn after each.
+    await setImmediate();
+  }
+  tensors.push(...decoderTensors(parts, view));
+  await writeSafetensors(path, tensors, {
+    // The key that PyTorch's own tools look for.
+    format: 'pt',
+    producer: PRODUCER,
+    version: PRODUCER_VERSION,
+    spec: JSON.stringify(spec),
+    vocabulary: JSON.stringify(vocabulary),
+    vocabularyHash: vocabulary.hash,
+  });
 }
 
 /**

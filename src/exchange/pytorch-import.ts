@@ -136,6 +136,6 @@ export async function importPyTorch(path: string | URL, options: ImportOptions =
   const tensors = await readPlanned(file, planned);
   const layout = planLayout(native.tensorTable(nativeSpec(spec)));
   const params = allocateFloats(layout.length);
-  fillParameters(file, found, tensors, { params, layout });
+  await fillParameters(file, found, tensors, { params, layout });
   return LanguageModel.ofParts({ spec, vocabulary, layout, params, origin: { kind: 'loaded' } });
 }
