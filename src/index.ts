@@ -12,6 +12,9 @@ export {
   type VocabularyOptions,
 } from './data/vocabulary.js';
 export { type ErrorCode, TimeRNNError } from './errors.js';
+export { exportOnnx } from './exchange/onnx.js';
+export { exportPyTorch } from './exchange/pytorch-export.js';
+export { type ImportOptions, importPyTorch } from './exchange/pytorch-import.js';
 export { LanguageModel } from './models/language-model.js';
 export type {
   DynamicOptions,

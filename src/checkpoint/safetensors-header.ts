@@ -6,7 +6,7 @@
 import { describe, TimeRNNError } from '../errors.js';
 import { parseStrictJson, type StrictJson } from './strict-json.js';
 
-/** Element types and the typed arrays that hold them. Half precision and booleans are not among them. */
+/** Element types that are written, and the typed arrays that hold them. Booleans are not among them. */
 export const DTYPES = {
   F64: Float64Array,
   F32: Float32Array,
@@ -20,8 +20,12 @@ export const DTYPES = {
   U8: Uint8Array,
 } as const;
 
+/** Element types that are read only, as the bits of each element: JavaScript has no numbers of 16 bits. */
+export const HALF_DTYPES = { F16: Uint16Array, BF16: Uint16Array } as const;
+const READ_DTYPES = { ...DTYPES, ...HALF_DTYPES };
+
 /** Name of an element type in the file. */
-export type Dtype = keyof typeof DTYPES;
+export type Dtype = keyof typeof READ_DTYPES;
 /** The elements of a tensor, row-major; in shared memory or not. */
 export type TensorData =
   | Float64Array
@@ -67,11 +71,16 @@ export function formatError(file: string, expected: string, got: string): TimeRN
 }
 
 /** The element type of an array, or undefined where the format has none for it. */
-export function dtypeOf(data: unknown): Dtype | undefined {
+export function dtypeOf(data: unknown): keyof typeof DTYPES | undefined {
   const tag = ArrayBuffer.isView(data)
     ? (data as unknown as { [Symbol.toStringTag]?: string })[Symbol.toStringTag]
     : '';
-  return (Object.keys(DTYPES) as Dtype[]).find((dtype) => DTYPES[dtype].name === tag);
+  return (Object.keys(DTYPES) as (keyof typeof DTYPES)[]).find((dtype) => DTYPES[dtype].name === tag);
+}
+
+/** A new array for the elements of a type. @throws RangeError where the engine has no room for so many */
+export function allocateData(dtype: Dtype, count: number): TensorData {
+  return new READ_DTYPES[dtype](count);
 }
 
 /** Number of elements of a shape; NaN unless every dimension and the product are safe non-negative integers. */
@@ -191,8 +200,9 @@ function parseTensor(file: string, name: string, value: StrictJson): TensorInfo 
   const tensor = `tensor ${describe(name)}`;
   if (!(value instanceof Map)) throw formatError(file, `${tensor} to be described by an object`, describe(value));
   const dtype = value.get('dtype');
-  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPES, dtype)) {
-    throw formatError(file, `the dtype of ${tensor} to be one of ${Object.keys(DTYPES).join(', ')}`, describe(dtype));
+  if (typeof dtype !== 'string' || !Object.hasOwn(READ_DTYPES, dtype)) {
+    const known = Object.keys(READ_DTYPES).join(', ');
+    throw formatError(file, `the dtype of ${tensor} to be one of ${known}`, describe(dtype));
   }
   const shape = value.get('shape');
   const count = Array.isArray(shape) ? elementCount(shape) : Number.NaN;
@@ -204,7 +214,7 @@ function parseTensor(file: string, name: string, value: StrictJson): TensorInfo 
   if (!Array.isArray(offsets) || offsets.length !== 2 || !isOffset(begin) || !isOffset(end) || end < begin) {
     throw formatError(file, `the data_offsets of ${tensor} to be [begin, end] with begin ≤ end`, describe(offsets));
   }
-  const bytes = count * DTYPES[dtype as Dtype].BYTES_PER_ELEMENT;
+  const bytes = count * READ_DTYPES[dtype as Dtype].BYTES_PER_ELEMENT;
   if (end - begin !== bytes) {
     throw formatError(
       file,

@@ -1,6 +1,6 @@
 /**
  * Reads and writes safetensors files. Reading checks the whole header against the file's size first; writing is atomic.
- * Refuses to do: half precision, partial reads, files on big-endian machines.
+ * Half precision is read as its bits (see `half.ts`). Refuses to do: writing it, partial reads, files on big-endian machines.
  */
 import { open, stat } from 'node:fs/promises';
 import { endianness } from 'node:os';
@@ -8,6 +8,7 @@ import { types } from 'node:util';
 import { describe, TimeRNNError } from '../errors.js';
 import { type FileSystem, writeFileAtomic } from './atomic-write.js';
 import {
+  allocateData,
   buildHeader,
   DTYPES,
   type Dtype,
@@ -189,7 +190,7 @@ async function readHeader({ file, size, read }: Source): Promise<SafetensorsHead
 
 function allocate(file: string, { name, dtype, shape }: TensorInfo): TensorData {
   try {
-    return new DTYPES[dtype](elementCount(shape));
+    return allocateData(dtype, elementCount(shape));
   } catch (error) {
     throw new TimeRNNError(
       'ERR_TIMERNN_FORMAT',

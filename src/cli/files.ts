@@ -3,9 +3,10 @@
  * Refuses to do: writing them (see `checkpoint/atomic-write.ts`).
  */
 import { randomBytes } from 'node:crypto';
-import { open, rm, stat } from 'node:fs/promises';
+import { open, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TimeRNNError } from '../errors.js';
+import { UsageError } from './failures.js';
 
 const reason = (error: unknown, folderExists: boolean): string => {
   const code = (error as NodeJS.ErrnoException).code;
@@ -20,6 +21,12 @@ const reason = (error: unknown, folderExists: boolean): string => {
   };
   return known[code ?? ''] ?? (error as Error).message;
 };
+
+/** @throws UsageError where a command would write over the file that it reads */
+export async function expectOther(input: string, out: string): Promise<void> {
+  const [from, to] = await Promise.all([input, out].map((path) => realpath(path).catch(() => resolve(path))));
+  if (from === to) throw new UsageError(`<out>: expected another file than ${input}, got the same`);
+}
 
 /**
  * Proves that a file can be written where `path` says, by writing an empty one beside it: permissions alone do not

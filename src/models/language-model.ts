@@ -248,8 +248,25 @@ export class LanguageModel {
    * @throws ERR_TIMERNN_FILE, ERR_TIMERNN_FORMAT, ERR_TIMERNN_SPEC, ERR_TIMERNN_VOCABULARY
    */
   static async load(path: string | URL): Promise<LanguageModel> {
-    const parts = await readModel(filePath(path));
+    return LanguageModel.ofParts(await readModel(filePath(path)));
+  }
+
+  /**
+   * A model around parameters that are there already.
+   *
+   * @internal
+   */
+  static ofParts(parts: ModelParts): LanguageModel {
     return new LanguageModel(undefined as never, { [PARTS]: parts });
+  }
+
+  /**
+   * Runs `body` on the model's parts while no round changes them: what writes them in another form.
+   *
+   * @internal
+   */
+  readParts<T>(body: (parts: ModelParts) => Promise<T>): Promise<T> {
+    return this.#call((target) => target.lock.read(() => body(target.parts)));
   }
 
   /** What `console.log` shows: the architecture. */

@@ -82,7 +82,11 @@ export function parseModelMetadata(
 ): { spec: ModelSpec; vocabulary: Vocabulary } {
   const format = metadata.get('format');
   const version = metadata.get('version');
-  if (format !== MODEL_FORMAT) throw wrong(path, `the format ${MODEL_FORMAT}`, describe(format));
+  if (format !== MODEL_FORMAT) {
+    // What PyTorch's world writes there.
+    const hint = format === 'pt' ? '; importPyTorch or `timernn import` makes a model of a file of PyTorch' : '';
+    throw wrong(path, `the format ${MODEL_FORMAT}`, describe(format) + hint);
+  }
   if (version !== MODEL_VERSION) throw wrong(path, `the format version ${MODEL_VERSION}`, describe(version));
   const spec = parseSpec(parseJson(path, metadata, 'spec'));
   const vocabulary = Vocabulary.fromJSON(parseJson(path, metadata, 'vocabulary'));

@@ -4,7 +4,18 @@ import { join } from 'node:path';
 import test from 'ava';
 import { root, timernn } from './helpers/cli.js';
 
-const COMMANDS = ['train', 'recipes', 'evaluate', 'generate', 'score', 'inspect', 'doctor', 'build'];
+const COMMANDS = [
+  'train',
+  'recipes',
+  'evaluate',
+  'generate',
+  'score',
+  'inspect',
+  'export',
+  'import',
+  'doctor',
+  'build',
+];
 // Where no addon can be: shows that a command works without it.
 const WITHOUT_ADDON = { TIMERNN_NATIVE: '/nonexistent/timernn.node' };
 
@@ -74,6 +85,12 @@ const MISTAKES: [args: string[], says: RegExp][] = [
   [['evaluate', 'm', 'x', '--dynamic-window', '5'], /--dynamic-window: expected it together with --dynamic/],
   [['evaluate', 'm', 'x', '--dynamic', '--streams', '2'], /--streams: expected 1 with --dynamic, got "2"/],
   [['evaluate', 'm'], /missing required argument 'file'/],
+  [['export', 'm', 'x'], /required option '--format <name>' not specified/],
+  [['export', '--format', 'gguf', 'm', 'x'], /--format: expected one of pytorch, onnx, got "gguf"/],
+  [['import', 'm'], /missing required argument 'out'/],
+  [['import', 'm', 'x', '--unit', 'word'], /--unit: expected it together with --vocabulary/],
+  [['import', 'm', 'x', '--vocabulary', 'v', '--lowercase'], /--lowercase: expected it together with --unit/],
+  [['import', 'm', 'x', '--vocabulary', 'v', '--ids'], /--ids: expected it without --vocabulary/],
   [['inspect'], /missing required argument 'model'/],
 ];
 

@@ -151,7 +151,12 @@ const spec = (draft: Draft, edit: (spec: { input: Record<string, unknown>; layer
 
 const wrong: [what: string, code: TimeRNNError['code'], message: RegExp, change: (draft: Draft) => void][] = [
   ['no metadata', 'ERR_TIMERNN_FORMAT', /the format timernn\.model, got undefined$/, (d) => d.metadata.clear()],
-  ['another format', 'ERR_TIMERNN_FORMAT', /format timernn\.model, got "pt"$/, (d) => d.metadata.set('format', 'pt')],
+  [
+    'another format',
+    'ERR_TIMERNN_FORMAT',
+    /format timernn\.model, got "pt"; importPyTorch or `timernn import` makes a model of a file of PyTorch$/,
+    (d) => d.metadata.set('format', 'pt'),
+  ],
   ['a later version', 'ERR_TIMERNN_FORMAT', /format version 1, got "2"$/, (d) => d.metadata.set('version', '2')],
   ['no spec', 'ERR_TIMERNN_FORMAT', /"spec" entry.*got none$/, (d) => d.metadata.delete('spec')],
   ['a spec that is not JSON', 'ERR_TIMERNN_FORMAT', /JSON.*"spec"/, (d) => d.metadata.set('spec', '{')],

@@ -50,7 +50,7 @@ function contentsOf(file: string, size: number, header: SafetensorsHeader): Cont
     bytes: end - begin,
   }));
   contents.parameters = header.tensors
-    .filter(({ dtype }) => dtype.startsWith('F'))
+    .filter(({ dtype }) => /^B?F/.test(dtype))
     .reduce((sum, { shape }) => sum + shape.reduce((product, dimension) => product * dimension, 1), 0);
   contents.metadata = Object.fromEntries(metadata);
   return contents;

@@ -1,0 +1,48 @@
+/**
+ * What a file's metadata says beyond its tensors: the spec and the vocabulary of our own export, and which table PyTorch's
+ * `save_model` left out. Refuses to do: reading files; believing a spec that the tensors contradict (see `pytorch-spec.ts`).
+ */
+import { Vocabulary } from '../data/vocabulary.js';
+import { describe } from '../errors.js';
+import { MODEL_FORMAT } from '../models/model-file.js';
+import { parseSpec } from '../models/spec.js';
+import type { ModelSpec } from '../models/types.js';
+import { PRODUCER, PRODUCER_VERSION } from './pytorch-export.js';
+import { NAMES } from './pytorch-names.js';
+import { wrong } from './tensor-set.js';
+
+/** Of our own export; files of others have neither part. */
+export interface Said {
+  spec?: ModelSpec;
+  vocabulary?: Vocabulary;
+  /** Whether `save_model` wrote one table for encoder and decoder: the name that is missing, and the one in its place. */
+  shared: boolean;
+}
+
+function json(path: string, metadata: ReadonlyMap<string, string>, key: string): unknown {
+  const text = metadata.get(key);
+  if (text === undefined) throw wrong(path, `a "${key}" entry in its metadata`, 'none');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw wrong(path, `JSON in its metadata entry "${key}"`, describe(text));
+  }
+}
+
+/** @throws ERR_TIMERNN_FORMAT, ERR_TIMERNN_SPEC, ERR_TIMERNN_VOCABULARY where a file calls itself our export and is none */
+export function parsePyTorchMetadata(path: string, metadata: ReadonlyMap<string, string>): Said {
+  const shared = metadata.get(NAMES.decoder) === NAMES.encoder || metadata.get(NAMES.encoder) === NAMES.decoder;
+  if (metadata.get('format') === MODEL_FORMAT) {
+    throw wrong(path, 'tensors with names of PyTorch', 'a model of timernn, which needs no import');
+  }
+  if (metadata.get('producer') !== PRODUCER) return { shared };
+  const version = metadata.get('version');
+  if (version !== PRODUCER_VERSION)
+    throw wrong(path, `the version ${PRODUCER_VERSION} of ${PRODUCER}`, describe(version));
+  const spec = parseSpec(json(path, metadata, 'spec'));
+  const vocabulary = Vocabulary.fromJSON(json(path, metadata, 'vocabulary'));
+  if (metadata.get('vocabularyHash') !== vocabulary.hash) {
+    throw wrong(path, `the vocabulary hash ${vocabulary.hash}`, describe(metadata.get('vocabularyHash')));
+  }
+  return { spec, vocabulary, shared };
+}
