@@ -7,6 +7,7 @@ import { generate } from './commands/generate.js';
 import { inspect } from './commands/inspect.js';
 import { recipes } from './commands/recipes.js';
 import { score } from './commands/score.js';
+import { serve } from './commands/serve.js';
 import { train } from './commands/train.js';
 
-export const commands: readonly Register[] = [train, recipes, evaluate, generate, score, inspect, doctor, build];
+export const commands: readonly Register[] = [train, recipes, evaluate, generate, score, serve, inspect, doctor, build];

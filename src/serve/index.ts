@@ -1,0 +1,7 @@
+/**
+ * timernn/fastify: a model behind HTTP, as a plugin of a Fastify app.
+ *
+ * @packageDocumentation
+ */
+export { timernn, timernn as default } from './plugin.js';
+export type { ServiceLimits, ServiceOptions } from './types.js';
