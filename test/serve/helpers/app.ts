@@ -31,10 +31,14 @@ export async function serve(
     app,
     predictor,
     post: (url, payload, more = {}) =>
-      app.inject({ method: 'POST', url, ...(payload !== undefined && { payload }), ...more }),
-    get: (url, more = {}) => app.inject({ method: 'GET', url, ...more }),
+      sent(app.inject({ method: 'POST', url, ...(payload !== undefined && { payload }), ...more })),
+    get: (url, more = {}) => sent(app.inject({ method: 'GET', url, ...more })),
   };
 }
+
+/** An injected request is sent when somebody waits for it: here at once, so that requests go in the order of the test. */
+const sent = (request: PromiseLike<LightMyRequestResponse>): Promise<LightMyRequestResponse> =>
+  new Promise((done, failed) => request.then(done, failed));
 
 /** Of a problem: its status and code, so that a failing test shows both. */
 export const problem = (answer: LightMyRequestResponse): [number, string] => {
