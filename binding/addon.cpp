@@ -9,6 +9,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   timernn::binding::register_layers(env, exports);
   timernn::binding::register_layer_replica(env, exports);
   timernn::binding::register_model(env, exports);
+  timernn::binding::register_predictor(env, exports);
   timernn::binding::register_train(env, exports);
   return exports;
 }

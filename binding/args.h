@@ -105,6 +105,7 @@ void register_system(Napi::Env env, Napi::Object exports);
 void register_layers(Napi::Env env, Napi::Object exports);
 void register_layer_replica(Napi::Env env, Napi::Object exports);
 void register_model(Napi::Env env, Napi::Object exports);
+void register_predictor(Napi::Env env, Napi::Object exports);
 void register_train(Napi::Env env, Napi::Object exports);
 
 }  // namespace timernn::binding

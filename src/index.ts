@@ -31,3 +31,16 @@ export type {
   TrainOptions,
   TrainProgress,
 } from './models/types.js';
+export { Predictor } from './sessions/predictor.js';
+export { Session } from './sessions/session.js';
+export type {
+  Precision,
+  PredictorOptions,
+  PredictorStats,
+  RequestOptions,
+  SessionGenerateOptions,
+  SessionOptions,
+  StepOptions,
+  TokenLike,
+  TokenProbability,
+} from './sessions/types.js';

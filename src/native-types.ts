@@ -216,6 +216,48 @@ export interface NativeStepper {
   score(options: { params: Float32Array; tokens: Uint32Array }): Promise<number>;
 }
 
+/** A model's weights packed for inference, in one precision; read-only once `pack` is done. */
+export interface NativePackedWeights {
+  /** Copies and packs, on the libuv pool. */
+  pack(params: Float32Array): Promise<void>;
+  /** Of all that a step reads, the embedding's table aside. */
+  readonly bytes: number;
+}
+
+/** What a request of a batch asks for; `native/infer/engine.h` says more. */
+export const ASK = { nothing: 0, probabilities: 1, top: 2, score: 3, sample: 4 } as const;
+
+/** Columns of {@link NativeBatch.numbers}. */
+export const NUMBERS = 8;
+
+/** n requests, at most the engine's rows. Where arrays are divided among requests, that is in order, without gaps. */
+export interface NativeBatch {
+  /** n × the floats of a state; in and out. What a request leaves whose scores are not finite is worth nothing. */
+  states: Float32Array;
+  /** n × 8: ask, tokens, peek (0 or 1), k, length, temperature, position, excluded (−1: none). */
+  numbers: Float64Array;
+  /** n. */
+  seeds: BigUint64Array;
+  /** As many as a request reads or scores. */
+  tokens: Uint32Array;
+  /** V for `probabilities`, k for `top`. */
+  probabilities: Float32Array;
+  /** k for `top`, length for `sample`. */
+  ids: Uint32Array;
+  /** As many as tokens, for `score`: nats. */
+  scores: Float64Array;
+  /** n, out: 1 where all scores were finite. */
+  finite: Uint8Array;
+}
+
+/** Runs batches on packed weights, one at a time; several engines may share the weights. */
+export interface NativeEngine {
+  /** On the libuv pool. */
+  run(batch: NativeBatch): Promise<void>;
+  /** On the calling thread. */
+  runSync(batch: NativeBatch): void;
+}
+
 /** The architecture as the addon takes it; `models/spec.ts` makes it from the public spec. */
 export interface NativeSpec {
   input: { vocabulary: number; embedding: number };
@@ -289,6 +331,8 @@ export interface Binding {
 
   Replica: new (spec: NativeSpec, offsets: number[], rows: number, window: number, trainable: boolean) => NativeReplica;
   Runner: new (run: NativeRun) => NativeRunner;
+  PackedWeights: new (spec: NativeSpec, offsets: number[], precision: string) => NativePackedWeights;
+  Engine: new (weights: NativePackedWeights, rows: number, threads: number) => NativeEngine;
   Stepper: new (spec: NativeSpec, offsets: number[]) => NativeStepper;
 
   LayerReplica: new (cell: string, dims: WindowDims) => NativeLayerReplica;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "../gemm/linear.h"
+
 namespace timernn {
 
 enum class InitKind { zeros, uniform, orthogonal, ones };
@@ -66,6 +68,23 @@ struct CellBackward {
   CellDims dims;
 };
 
+/// One step of n rows for inference, on packed weights: nothing is kept for a way back. Several threads call
+/// it together; it ends with a sync.
+struct CellStep {
+  float* state;                ///< states·n×H, h first: in carried, out after the step; h is the output
+  float* out;                  ///< n×H: the output of a cell without a state; others leave it alone
+  const float* x;              ///< n×D
+  const float* const* params;  ///< the cell's tensors in table order, biases only
+  const Linear* forms;         ///< the cell's forms that are not transposed, in order
+  float* work;                 ///< step_floats(dims): gates and the like
+  float* shared;               ///< for each form in order its shared_floats(n)
+  float* scratch;              ///< a thread's own: the largest scratch_floats(n) of the forms
+  CellDims dims;               ///< T is 1
+
+  /// What multiplies A (n×k at lda) with a form into C (n×· at ldc).
+  LinearRows rows(float* C, std::size_t ldc, const float* A, std::size_t lda, std::size_t form) const;
+};
+
 struct Cell {
   const char* name;
   std::size_t states;  ///< state vectors a row: 1 (h), 2 (h and c)
@@ -76,6 +95,8 @@ struct Cell {
   std::size_t (*scratch_floats)(const CellDims&);
   void (*forward)(const CellForward&);
   void (*backward)(const CellBackward&);
+  std::size_t (*step_floats)(const CellDims&);
+  void (*step)(const CellStep&, const Share&);
 };
 
 /// xs·W (D×H), without a bias and without a state: what stands between layers and output where their sizes

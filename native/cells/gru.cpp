@@ -103,6 +103,24 @@ void backward_after(const CellBackward& b) {
                    packed_form(b.packed, kInputBack), b.scratch, T * n, D, 3 * H});
 }
 
+std::size_t step_after_floats(const CellDims& d) {
+  return d.n * 6 * d.H;
+}
+
+void step_after(const CellStep& s, const Share& share) {
+  const auto [T, n, D, H] = s.dims;
+  float *gates = s.work, *product = s.work + n * 3 * H, *h = s.state;
+  LinearRows input = s.rows(gates, 3 * H, s.x, D, kInput);
+  input.bias = s.params[kB];
+  s.forms[kInput].multiply(input, share);
+  s.forms[kRecurrent].multiply(s.rows(product, 3 * H, h, H, kRecurrent), share);
+  share.sync();
+  const std::size_t first = share.begin(n), rows = share.end(n) - first;
+  kernels().gru_forward(
+      {gates + first * 3 * H, product + first * 3 * H, h + first * H, h + first * H, s.params[kBn], rows, H});
+  share.sync();
+}
+
 // ---- reset before ----
 
 std::size_t ws_before(const CellDims& d) {
@@ -171,13 +189,52 @@ void backward_before(const CellBackward& b) {
                    packed_form(b.packed, kInputBackB), b.scratch, T * n, D, 3 * H});
 }
 
+std::size_t step_before_floats(const CellDims& d) {
+  return d.n * 4 * d.H;
+}
+
+void step_before(const CellStep& s, const Share& share) {
+  const auto [T, n, D, H] = s.dims;
+  float *gates = s.work, *reset = s.work + n * 3 * H, *h = s.state;
+  LinearRows input = s.rows(gates, 3 * H, s.x, D, kInputB);
+  input.bias = s.params[kB];
+  s.forms[kInputB].multiply(input, share);
+  // The products that follow have other columns of the gates.
+  share.sync();
+  LinearRows reset_update = s.rows(gates, 3 * H, h, H, kResetUpdate);
+  reset_update.accumulate = true;
+  s.forms[kResetUpdate].multiply(reset_update, share);
+  share.sync();
+  const std::size_t first = share.begin(n), rows = share.end(n) - first;
+  const GruStep part{
+      gates + first * 3 * H, reset + first * H, h + first * H, h + first * H, nullptr, rows, H};
+  kernels().gru_reset(part);
+  share.sync();
+  LinearRows candidate = s.rows(gates + 2 * H, 3 * H, reset, H, kCandidate);
+  candidate.accumulate = true;
+  s.forms[kCandidate].multiply(candidate, share);
+  share.sync();
+  kernels().gru_output(part);
+  share.sync();
+}
+
 }  // namespace
 
 extern const Cell gru_cell, gru_reset_before_cell;
-const Cell gru_cell = {"gru",         1, tensors_after, forms_after, ws_after, scratch_after, forward_after,
-                       backward_after};
-const Cell gru_reset_before_cell = {
-    "gru-reset-before", 1, tensors_before, forms_before, ws_before, scratch_before, forward_before,
-    backward_before};
+const Cell gru_cell = {"gru",
+                       1,
+                       tensors_after,
+                       forms_after,
+                       ws_after,
+                       scratch_after,
+                       forward_after,
+                       backward_after,
+                       step_after_floats,
+                       step_after};
+const Cell gru_reset_before_cell = {"gru-reset-before", 1,
+                                    tensors_before,     forms_before,
+                                    ws_before,          scratch_before,
+                                    forward_before,     backward_before,
+                                    step_before_floats, step_before};
 
 }  // namespace timernn

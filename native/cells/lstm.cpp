@@ -81,9 +81,29 @@ void backward(const CellBackward& b) {
                    packed_form(b.packed, kInputBack), b.scratch, T * n, D, 4 * H, b.grads[kWh], b.hs, H});
 }
 
+std::size_t step_floats(const CellDims& d) {
+  return d.n * 4 * d.H;
+}
+
+void step(const CellStep& s, const Share& share) {
+  const auto [T, n, D, H] = s.dims;
+  float *gates = s.work, *h = s.state, *c = s.state + n * H;
+  LinearRows input = s.rows(gates, 4 * H, s.x, D, kInput);
+  input.bias = s.params[kB];
+  s.forms[kInput].multiply(input, share);
+  LinearRows recurrent = s.rows(gates, 4 * H, h, H, kRecurrent);
+  recurrent.accumulate = true;
+  s.forms[kRecurrent].multiply(recurrent, share);
+  share.sync();
+  const std::size_t first = share.begin(n), rows = share.end(n) - first;
+  kernels().lstm_forward({gates + first * 4 * H, c + first * H, h + first * H, c + first * H, rows, H});
+  share.sync();
+}
+
 }  // namespace
 
 extern const Cell lstm_cell;
-const Cell lstm_cell = {"lstm", 2, tensors, forms, ws_floats, scratch_floats, forward, backward};
+const Cell lstm_cell = {"lstm",         2,       tensors,  forms,       ws_floats,
+                        scratch_floats, forward, backward, step_floats, step};
 
 }  // namespace timernn

@@ -7,6 +7,7 @@
 #include "../gemm/gemm.h"
 #include "../gemm/packed.h"
 #include "../math/kernels.h"
+#include "cell.h"
 
 namespace timernn {
 
@@ -56,6 +57,13 @@ void input_gradients(const InputGradients& g) {
     gemm({g.dxs, g.dz, g.Wx, static_cast<int>(g.rows), static_cast<int>(g.D), static_cast<int>(g.G), false,
           true});
   }
+}
+
+LinearRows CellStep::rows(float* C, std::size_t ldc, const float* A, std::size_t lda,
+                          std::size_t form) const {
+  float* at = shared;
+  for (std::size_t i = 0; i < form; ++i) at += forms[i].shared_floats(dims.n);
+  return {C, ldc, A, lda, dims.n, nullptr, false, false, at, scratch};
 }
 
 StepProduct::StepProduct(float* scratch, const StepWeights& w, const CellDims& dims)

@@ -46,11 +46,20 @@ void backward(const CellBackward& b) {
                    b.scratch, T * n, D, H});
 }
 
+std::size_t step_floats(const CellDims&) {
+  return 0;
+}
+
+void step(const CellStep& s, const Share& share) {
+  s.forms[kInput].multiply(s.rows(s.out, s.dims.H, s.x, s.dims.D, kInput), share);
+  share.sync();
+}
+
 }  // namespace
 
 const Cell* projection_cell() {
-  static constexpr Cell cell = {"projection",   0,       tensors, forms, ws_floats,
-                                scratch_floats, forward, backward};
+  static constexpr Cell cell = {"projection",   0,       tensors,  forms,       ws_floats,
+                                scratch_floats, forward, backward, step_floats, step};
   return &cell;
 }
 

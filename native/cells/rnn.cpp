@@ -76,6 +76,28 @@ void backward(const CellBackward& b) {
                    packed_form(b.packed, kInputBack), b.scratch, T * n, D, H, b.grads[kWh], b.hs, H});
 }
 
+std::size_t step_floats(const CellDims& d) {
+  return d.n * d.H;
+}
+
+// Into a buffer of its own first: other threads still read h_{t−1}.
+template <Activation activation>
+void step(const CellStep& s, const Share& share) {
+  const auto [T, n, D, H] = s.dims;
+  LinearRows input = s.rows(s.work, H, s.x, D, kInput);
+  input.bias = s.params[kB];
+  s.forms[kInput].multiply(input, share);
+  LinearRows recurrent = s.rows(s.work, H, s.state, H, kRecurrent);
+  recurrent.accumulate = true;
+  recurrent.tanh = activation == Activation::tanh;
+  s.forms[kRecurrent].multiply(recurrent, share);
+  share.sync();
+  const std::size_t first = share.begin(n) * H, count = share.end(n) * H - first;
+  if (activation == Activation::relu) kernels().relu_inplace(s.work + first, count);
+  if (count > 0) std::memcpy(s.state + first, s.work + first, count * sizeof(float));
+  share.sync();
+}
+
 }  // namespace
 
 extern const Cell rnn_cell, rnn_relu_cell;
@@ -86,7 +108,9 @@ const Cell rnn_cell = {"rnn",
                        ws_floats,
                        scratch_floats,
                        forward<Activation::tanh>,
-                       backward<Activation::tanh>};
+                       backward<Activation::tanh>,
+                       step_floats,
+                       step<Activation::tanh>};
 const Cell rnn_relu_cell = {"rnn-relu",
                             1,
                             tensors,
@@ -94,6 +118,8 @@ const Cell rnn_relu_cell = {"rnn-relu",
                             ws_floats,
                             scratch_floats,
                             forward<Activation::relu>,
-                            backward<Activation::relu>};
+                            backward<Activation::relu>,
+                            step_floats,
+                            step<Activation::relu>};
 
 }  // namespace timernn

@@ -50,7 +50,8 @@ struct SoftmaxChunk {
   bool first;           ///< sets reference and sums
 };
 
-/// All n rows of one LSTM step; the equations stand in cells/lstm.cpp. No array overlaps another.
+/// All n rows of one LSTM step; the equations stand in cells/lstm.cpp. c may be c_prev, else no array
+/// overlaps another.
 struct LstmStep {
   float* gates;         ///< n×4H, i f g o: in before their activation, out activated
   float *c, *h;         ///< n×H, overwritten
@@ -65,7 +66,8 @@ struct LstmStepBackward {
   std::size_t n, H;
 };
 
-/// All n rows of one GRU step; the equations stand in cells/gru.cpp. No array overlaps another.
+/// All n rows of one GRU step; the equations stand in cells/gru.cpp. h may be h_prev, else no array overlaps
+/// another.
 struct GruStep {
   float* gates;  ///< n×3H, r z n: in before their activation, out activated
   float* product;  ///< n×3H: in h_{t−1}·Wh, out its n third with bn added; reset before: n×H, out r ⊙ h_{t−1}
@@ -109,6 +111,30 @@ struct DropoutBackward {
   const float *before = nullptr, *after = nullptr;  ///< h of the steps around this one, null at the edges
   float activation = 0.0f, temporal = 0.0f;
   std::size_t n = 0;
+};
+
+/// A few rows times weights packed for inference (gemm/linear.h), `n` columns from the first of a panel on:
+/// C (+)= A·W + bias, then tanh where asked.
+struct InferencePanels {
+  float* C;  ///< m×n at leading dimension ldc
+  std::size_t ldc, m, n, k;
+  const void* B;  ///< whole panels: k×panel floats; ⌈k/2⌉×panel pairs of bfloat16; ⌈k/4⌉×panel fours of int8
+  const float* A;  ///< m×k at leading dimension lda (not int8)
+  std::size_t lda;
+  const float* bias;  ///< n, or null
+  bool accumulate, tanh;
+  // int8 only: rows as quantize_row leaves them, at leading dimension ldq; scales; Σ of each column's
+  // weights.
+  const std::uint8_t *high = nullptr, *low = nullptr;
+  std::size_t ldq = 0;
+  const float *row_scale = nullptr, *column_scale = nullptr;
+  const std::int32_t* column_sum = nullptr;
+};
+
+/// Of some logits: the greatest, and Σ exp(z − greatest), which is NaN where one of them is not finite.
+struct SoftmaxSum {
+  float top;
+  double sum;
 };
 
 struct Kernels {
@@ -172,6 +198,17 @@ struct Kernels {
   void (*gemv)(float* y, const float* x, const float* W, std::size_t k, std::size_t n, std::size_t ld);
   /// y[n] += W (n×k row-major, leading dimension ld) · x[k].
   void (*gemv_t)(float* y, const float* x, const float* W, std::size_t n, std::size_t k, std::size_t ld);
+
+  /// See InferencePanels. The float one is for one row; several are gemm_panel's.
+  void (*panels_float)(const InferencePanels& p);
+  void (*panels_bfloat16)(const InferencePanels& p);
+  void (*panels_int8)(const InferencePanels& p);
+  /// 16-bit numbers in two bytes, q = 256·high + low − 32,768, for k floats and zeros up to a multiple of 4.
+  /// Returns the scale: x ≈ q · scale.
+  float (*quantize_row)(std::uint8_t* high, std::uint8_t* low, const float* x, std::size_t k);
+  void (*softmax_sum)(SoftmaxSum* out, const float* z, std::size_t n);
+  /// z[i] = exp(z[i] − top) · scale. In place.
+  void (*softmax_share)(float* z, std::size_t n, float top, float scale);
 
   /// Softmax cross-entropy of one row. z = x + bias (bias may be null). Returns log Σ exp(z) − z[target] in
   /// nats. Where `gradient`, x is overwritten with (softmax(z) − onehot(target)) · scale; else x is left as

@@ -8,7 +8,7 @@
 
 #include "kernels.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -324,6 +324,7 @@ void softmax(float* x, std::size_t n) {
   scale_row(x, n, static_cast<float>(1.0 / sum));
 }
 
+#include "../gemm/inference.inl"
 #include "softmax_panels.inl"
 
 // Twelve chains hide the latency of two FMA pipes on every CPU we know of. Each has its own variable, since
@@ -393,6 +394,12 @@ const Kernels TIMERNN_TABLE = {
     sum_and_square,
     gemv,
     gemv_t,
+    panels_float,
+    panels_bfloat16,
+    panels_int8,
+    quantize_row,
+    softmax_sum,
+    softmax_share,
     softmax_cross_entropy,
     softmax_chunk,
     softmax,

@@ -8,6 +8,10 @@ import type { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js';
 import { native } from '../native.js';
 import { awaitHint, checkNames, checkSignal, filePath } from '../options.js';
+import { Core } from '../sessions/core.js';
+import { Predictor, resolvePredictorOptions } from '../sessions/predictor.js';
+import { Session } from '../sessions/session.js';
+import type { PredictorOptions, SessionOptions } from '../sessions/types.js';
 import { resolveTrainOptions } from '../train/options.js';
 import type { TrainingTarget } from '../train/target.js';
 import { runTraining } from '../train/trainer.js';
@@ -60,6 +64,8 @@ export class LanguageModel {
   readonly #initialRange: number;
   #initialised: Promise<void> | undefined;
   #training = false;
+  /** What `session` uses; another one is made after a training. */
+  #packed: Promise<Core> | undefined;
 
   /**
    * A new model; its weights are drawn when it is first used.
@@ -136,12 +142,37 @@ export class LanguageModel {
     }
     this.#training = true;
     try {
-      yield* runTraining(await this.#ready(), corpus, options);
+      for await (const progress of runTraining(await this.#ready(), corpus, options)) {
+        this.#packed = undefined;
+        yield progress;
+      }
     } catch (error) {
       throw adviseOnDivergence(fromForeign(error), options.clip);
     } finally {
       this.#training = false;
+      this.#packed = undefined;
     }
+  }
+
+  /**
+   * Packs the weights as they are now for inference, off the calling thread: for many streams at once, for low precision, for services.
+   *
+   * @throws ERR_TIMERNN_OPTION
+   */
+  async predictor(options: PredictorOptions = {}): Promise<Predictor> {
+    const resolved = resolvePredictorOptions(options);
+    return new Predictor(await this.#call((target) => Core.make(target, this.#parts, resolved)), this.spec);
+  }
+
+  /**
+   * A stream of events through the model, with a state of its own and the weights as they are now. Sessions of one model share a
+   * packed float32 copy of the weights, made when the first is asked for; {@link predictor} has the choice.
+   *
+   * @throws ERR_TIMERNN_OPTION; ERR_TIMERNN_STATE for a state that is none of this model, as a rejection of what is asked first
+   */
+  session(options: SessionOptions = {}): Session {
+    this.#packed ??= this.#call((target) => Core.make(target, this.#parts, resolvePredictorOptions()));
+    return new Session({ coming: this.#packed, vocabulary: this.vocabulary }, options);
   }
 
   /**

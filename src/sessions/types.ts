@@ -48,7 +48,7 @@ export interface RequestOptions {
 
 export interface StepOptions extends RequestOptions {
   /** Only the k most likely tokens, most likely first; the array of all is then never made. */
-  topK?: number;
+  topK?: number | undefined;
 }
 
 /** How a session generates. */
@@ -58,7 +58,7 @@ export interface SessionGenerateOptions extends RequestOptions {
   /** 1 samples the model's distribution; below sharpens, above flattens; 0 takes the most likely token. @default 1 */
   temperature?: number;
   /** Sample among the k most likely tokens only; 0 = all. @default 0 */
-  topK?: number;
+  topK?: number | undefined;
   /** Same seed, same state, same tokens. An integer in [0, 2⁵³). @default 1 */
   seed?: number;
   /** Whether `<unk>` may be sampled. @default false */

@@ -1,0 +1,207 @@
+/**
+ * Gathers the requests of many sessions into batches and runs them on the libuv pool, a few batches at a time.
+ * First come, first served. While all lanes are busy, requests wait, and the next batch takes all that came meanwhile,
+ * so batches grow with the load by themselves.
+ * Refuses to do: keeping sessions' requests in order (a session asks for one thing at a time).
+ */
+import { TimeRNNError } from '../errors.js';
+import type { NativeEngine } from '../native-types.js';
+import { type Answer, makeBatch, type Request, readBatch } from './request.js';
+import type { PredictorStats } from './types.js';
+
+export interface BatcherOptions {
+  vocabulary: number;
+  maxBatch: number;
+  maxWait: number;
+  maxQueue: number;
+}
+
+interface Entry {
+  request: Request;
+  since: number;
+  resolve(answer: Answer): void;
+  reject(reason: unknown): void;
+  /** Until a batch takes it. */
+  queued: boolean;
+  /** Set once its signal took it back, or it is answered. */
+  settled: boolean;
+}
+
+/** The error for a request whose scores overflow. */
+export function notFinite(): TimeRNNError {
+  return new TimeRNNError(
+    'ERR_TIMERNN_NOT_FINITE',
+    "Expected the scores of the next token to be finite, got one that is not; the model's weights, or the state, are too large",
+  );
+}
+
+/** See the file's header. */
+export class Batcher {
+  readonly #lanes: NativeEngine[];
+  readonly #options: BatcherOptions;
+  /** The queue from `#head` on; what is before is done with. */
+  #queue: Entry[] = [];
+  #head = 0;
+  /** Entries of the queue that are not settled. */
+  #waiting = 0;
+  #running = 0;
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+  #idle: (() => void)[] = [];
+  #counts = { requests: 0, batches: 0, tokens: 0, refused: 0, cancelled: 0 };
+
+  constructor(lanes: readonly NativeEngine[], options: BatcherOptions) {
+    this.#lanes = [...lanes];
+    this.#options = options;
+  }
+
+  get stats(): PredictorStats {
+    return { queued: this.#waiting, running: this.#running, ...this.#counts };
+  }
+
+  /**
+   * Runs a request in some batch. Its state is changed where this resolves, and only there.
+   *
+   * @throws (rejects) ERR_TIMERNN_OVERLOADED, ERR_TIMERNN_CLOSED, ERR_TIMERNN_NOT_FINITE, or the signal's reason
+   */
+  ask(request: Request, signal?: AbortSignal): Promise<Answer> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#closed) return Promise.reject(closedError());
+    const { maxQueue } = this.#options;
+    if (this.#waiting >= maxQueue) {
+      this.#counts.refused++;
+      return Promise.reject(
+        new TimeRNNError('ERR_TIMERNN_OVERLOADED', `Expected at most ${maxQueue} requests to wait, got one more`),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const entry: Entry = { request, since: performance.now(), resolve, reject, queued: true, settled: false };
+      if (signal !== undefined) this.#listen(entry, signal);
+      this.#queue.push(entry);
+      this.#waiting++;
+      this.#schedule();
+    });
+  }
+
+  /** Refuses what comes from now on; resolves when nothing waits or runs any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#waiting + this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #listen(entry: Entry, signal: AbortSignal): void {
+    const onAbort = () => {
+      if (entry.settled) return;
+      entry.settled = true;
+      this.#counts.cancelled++;
+      // Where it runs already, its answer is thrown away; the batch has a copy of the state.
+      if (entry.queued) this.#waiting--;
+      entry.reject(signal.reason);
+      this.#settleIdle();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    const { resolve, reject } = entry;
+    const done = () => signal.removeEventListener('abort', onAbort);
+    entry.resolve = (answer) => {
+      done();
+      resolve(answer);
+    };
+    entry.reject = (reason) => {
+      done();
+      reject(reason);
+    };
+  }
+
+  // After what is ready now has run: requests that come in the same turn of the event loop share a batch.
+  #schedule(): void {
+    if (this.#immediate !== undefined || this.#lanes.length === 0) return;
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    const { maxBatch, maxWait } = this.#options;
+    while (this.#lanes.length > 0 && this.#waiting > 0) {
+      while (this.#queue[this.#head]!.settled) this.#head++;
+      const waited = performance.now() - this.#queue[this.#head]!.since;
+      if (this.#waiting < maxBatch && waited < maxWait) {
+        this.#timer ??= setTimeout(() => {
+          this.#timer = undefined;
+          this.#dispatch();
+        }, maxWait - waited);
+        return;
+      }
+      void this.#run(this.#lanes.pop()!, this.#take(maxBatch));
+    }
+  }
+
+  #take(most: number): Entry[] {
+    const taken: Entry[] = [];
+    while (taken.length < most && this.#head < this.#queue.length) {
+      const entry = this.#queue[this.#head++]!;
+      if (entry.settled) continue;
+      entry.queued = false;
+      taken.push(entry);
+    }
+    this.#waiting -= taken.length;
+    // The front of the array is given back when it is the larger half, so that taking stays cheap.
+    if (this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return taken;
+  }
+
+  async #run(lane: NativeEngine, entries: Entry[]): Promise<void> {
+    const { vocabulary } = this.#options;
+    this.#running += entries.length;
+    try {
+      const requests = entries.map(({ request }) => request);
+      const batch = makeBatch(requests, vocabulary);
+      await lane.run(batch);
+      const live = entries.map(({ request, settled }) =>
+        settled ? { ...request, state: request.state.slice() } : request,
+      );
+      const answers = readBatch(batch, live, vocabulary);
+      this.#counts.batches++;
+      for (const [i, entry] of entries.entries()) this.#answer(entry, answers[i]);
+    } catch (error) {
+      for (const entry of entries) this.#reject(entry, error);
+    } finally {
+      this.#lanes.push(lane);
+      this.#running -= entries.length;
+      if (this.#waiting > 0) this.#schedule();
+      this.#settleIdle();
+    }
+  }
+
+  #answer(entry: Entry, answer: Answer | undefined): void {
+    if (entry.settled) return;
+    if (answer === undefined) {
+      this.#reject(entry, notFinite());
+      return;
+    }
+    entry.settled = true;
+    this.#counts.requests++;
+    this.#counts.tokens += entry.request.tokens.length + (entry.request.length ?? 0);
+    entry.resolve(answer);
+  }
+
+  #reject(entry: Entry, reason: unknown): void {
+    if (entry.settled) return;
+    entry.settled = true;
+    entry.reject(reason);
+  }
+
+  #settleIdle(): void {
+    if (this.#waiting + this.#running > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
+
+function closedError(): TimeRNNError {
+  return new TimeRNNError('ERR_TIMERNN_CLOSED', 'Expected the predictor to be open, got one that was closed');
+}
