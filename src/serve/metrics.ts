@@ -13,6 +13,8 @@ type PromClient = typeof import('prom-client');
 /** From a tenth of a millisecond, which a step of a small model takes, to a long generation. Seconds. */
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const QUANTILES = [50, 90, 99];
+/** Milliseconds between two looks at the event loop; the histogram counts them as delay. */
+const RESOLUTION = 10;
 
 /** Where requests are counted. */
 export interface Metrics {
@@ -85,7 +87,7 @@ function watchService(prom: PromClient, registry: Registry, service: Service): v
 
 /** How late timers were since the last scrape. */
 function watchEventLoop(prom: PromClient, registry: Registry): IntervalHistogram {
-  const delays = monitorEventLoopDelay({ resolution: 10 });
+  const delays = monitorEventLoopDelay({ resolution: RESOLUTION });
   delays.enable();
   new prom.Gauge({
     name: 'timernn_event_loop_delay_seconds',
@@ -93,8 +95,9 @@ function watchEventLoop(prom: PromClient, registry: Registry): IntervalHistogram
     labelNames: ['quantile'],
     registers: [registry],
     collect() {
-      for (const each of QUANTILES) this.set({ quantile: String(each / 100) }, delays.percentile(each) / 1e9);
-      this.set({ quantile: '1' }, delays.count === 0 ? 0 : delays.max / 1e9);
+      const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - RESOLUTION / 1e3);
+      for (const each of QUANTILES) this.set({ quantile: String(each / 100) }, late(delays.percentile(each)));
+      this.set({ quantile: '1' }, delays.count === 0 ? 0 : late(delays.max));
       delays.reset();
     },
   });

@@ -41,6 +41,7 @@ const LIBRARY: Readonly<Record<string, number>> = {
   ERR_TIMERNN_TOKEN: 400,
   ERR_TIMERNN_VOCABULARY: 400,
   ERR_TIMERNN_STATE: 422,
+  ERR_TIMERNN_BUSY: 409,
   // A forged state with huge numbers leads here: the sums overflow.
   ERR_TIMERNN_NOT_FINITE: 422,
   ERR_TIMERNN_OVERLOADED: 503,

@@ -6,7 +6,6 @@ import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import type { Command } from 'commander';
 import { TimeRNNError } from '../../errors.js';
-import type { ServedModel } from '../../serve/engine.js';
 import { resolveLimits } from '../../serve/options.js';
 import type { ServiceLimits } from '../../serve/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
@@ -89,7 +88,7 @@ async function action(modelPath: string, flags: Flags): Promise<void> {
   const { LanguageModel } = await loadLibrary();
   const model = await LanguageModel.load(modelPath);
   const interrupts = listenForInterrupts(({ signalName }) => say(`${signalName}: finishing what runs`));
-  const predictor = (model as unknown as ServedModel).predictor(pick(flags, PREDICTOR));
+  const predictor = model.predictor(pick(flags, PREDICTOR));
   const packed = predictor.then(
     () => undefined,
     (error: unknown) => error,

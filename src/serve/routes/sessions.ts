@@ -51,8 +51,11 @@ async function readAndTell(
   // Asked for at once, so that the predictor has both: requests of one session run in order.
   const reading = body.surprise ? session.score(tokens, { signal }) : session.observe(tokens, { signal });
   const telling = topK > 0 ? session.probabilities({ topK, signal }) : undefined;
-  const [logs, next] = await Promise.all([reading, telling]);
-  return { logs: logs ?? undefined, next };
+  // Both have to be over before the next request has its turn, also where one of them fails.
+  const [logs, next] = await Promise.allSettled([reading, telling]);
+  if (logs.status === 'rejected') throw logs.reason;
+  if (next.status === 'rejected') throw next.reason;
+  return { logs: logs.value ?? undefined, next: next.value };
 }
 
 async function runStep(service: Service, { id, body, signal }: Call<StepBody>) {

@@ -1,0 +1,254 @@
+/** Every route with a real model: the answers are the library's own. */
+import test from 'ava';
+import Fastify from 'fastify';
+import { Registry } from 'prom-client';
+import { Corpus, LanguageModel, type Predictor } from 'timernn';
+import timernn from 'timernn/fastify';
+import { ANSWERS } from '#src/serve/schemas.js';
+import { joined } from '../models/helpers/models.js';
+import { messageOf, problem, serve } from './helpers/app.js';
+import { eventsOf, smallModel } from './helpers/model.js';
+
+let model: LanguageModel;
+let predictor: Predictor;
+
+test.before(async () => {
+  model = await smallModel();
+  predictor = await model.predictor();
+});
+test.after.always(() => predictor?.close());
+
+test('score: the session’s own numbers, token by token; the model’s log probability', async (t) => {
+  const { post } = await serve(t, { predictor });
+  const answer = await post('/v1/score', { text: 'the sea' });
+  t.is(answer.statusCode, 200);
+  const body = ANSWERS.score.parse(answer.json());
+  const tokens = model.vocabulary.encode('the sea');
+  const session = predictor.session();
+  await session.observe('\n');
+  const logs = await session.score(tokens);
+  t.deepEqual(
+    body.tokens,
+    Array.from(tokens, (token, i) => ({ token, text: model.vocabulary.token(token), logProbability: logs[i]! })),
+  );
+  const sum = logs.reduce((total, log) => total + log, 0);
+  t.is(body.logProbability, sum);
+  t.is(body.perplexity, Math.exp(-sum / 7));
+  t.is(body.bits, -sum / Math.LN2);
+  // The model's own way computes in other kernels: single precision, seven steps.
+  t.true(Math.abs(sum - (await model.logProbability('the sea'))) < 1e-4);
+  t.deepEqual((await post('/v1/score', { tokens: [...tokens] })).json(), answer.json());
+  t.deepEqual((await post('/v1/score', { tokens: [...'the sea'] })).json(), answer.json());
+});
+
+test('score: a context comes before and does not count', async (t) => {
+  const { post } = await serve(t, { predictor });
+  const session = predictor.session();
+  await session.observe(model.vocabulary.encode('the white '));
+  const [log] = await session.score(model.vocabulary.encode('w'));
+  for (const context of ['the white ', [...model.vocabulary.encode('the white ')]]) {
+    const body = (await post('/v1/score', { text: 'w', context })).json();
+    t.deepEqual([body.logProbability, body.tokens.length], [log, 1]);
+  }
+});
+
+test('next: the most likely tokens, most likely first; topK beyond the vocabulary is all of it', async (t) => {
+  const { post } = await serve(t, { predictor });
+  const session = predictor.session();
+  await session.observe(model.vocabulary.encode('the whit'));
+  const expected = await session.probabilities({ topK: 3 });
+  const body = ANSWERS.next.parse((await post('/v1/next', { text: 'the whit', topK: 3 })).json());
+  t.is(body.read, 8);
+  t.deepEqual(
+    body.next.map(({ token, probability }) => ({ token, probability })),
+    expected,
+  );
+  t.deepEqual(
+    body.next.map(({ text }) => text),
+    expected.map(({ token }) => model.vocabulary.token(token)),
+  );
+  const all = (await post('/v1/next', { tokens: ['\n'], topK: 1000 })).json();
+  t.is(all.next.length, model.vocabulary.size);
+  const sum = all.next.reduce((total: number, { probability }: { probability: number }) => total + probability, 0);
+  t.true(Math.abs(sum - 1) < 1e-5);
+  t.is((await post('/v1/next', { text: '' })).json().read, 1);
+});
+
+test('generate: the library’s text for a seed; a drawn seed is told, and gives the same again', async (t) => {
+  const { post } = await serve(t, { predictor });
+  const asked = { prompt: 'the ', length: 60, temperature: 0.8, topK: 5, seed: 7 };
+  const answer = ANSWERS.generate.parse((await post('/v1/generate', asked)).json());
+  t.is(answer.text, await joined(model.generate(asked)));
+  t.like(answer, { length: 60, seed: 7, finishReason: 'length' });
+  t.is(model.vocabulary.decode(answer.tokens), answer.text);
+  const drawn = (await post('/v1/generate', { length: 40 })).json();
+  t.is(drawn.text, (await post('/v1/generate', { length: 40, seed: drawn.seed })).json().text);
+});
+
+test('generate as server-sent events: a token each, and a summary; by the field or by the header', async (t) => {
+  const { post } = await serve(t, { predictor });
+  const asked = { prompt: 'the ', length: 30, seed: 3 };
+  const { text, tokens } = (await post('/v1/generate', asked)).json();
+  const accept = { headers: { accept: 'text/event-stream' } };
+  for (const answer of [
+    await post('/v1/generate', { ...asked, stream: true }),
+    await post('/v1/generate', asked, accept),
+  ]) {
+    t.is(answer.headers['content-type'], 'text/event-stream; charset=utf-8');
+    const events = eventsOf(answer.body);
+    const last = events.pop();
+    t.deepEqual(last, { event: 'done', data: { length: 30, seed: 3, finishReason: 'length' } });
+    t.true(events.every(({ event }) => event === 'token'));
+    t.deepEqual(
+      events.map(({ data }) => data.token),
+      tokens,
+    );
+    t.is(events.map(({ data }) => data.text).join(''), text);
+  }
+  const refused = await post('/v1/generate', { length: 0, stream: true });
+  t.deepEqual(problem(refused), [400, 'INVALID_REQUEST']);
+});
+
+test('sessions: a step is the session’s own; surprise is −log P of each token, and then it is read', async (t) => {
+  const { post } = await serve(t, { predictor });
+  const { id } = ANSWERS.session.parse((await post('/v1/sessions')).json());
+  const session = predictor.session();
+  const url = `/v1/sessions/${id}/step`;
+  const text = (k: { token: number; probability: number }) => ({
+    token: k.token,
+    text: model.vocabulary.token(k.token),
+    probability: k.probability,
+  });
+  for (const token of 'the w') {
+    const body = ANSWERS.step.parse((await post(url, { token, topK: 4 })).json());
+    t.deepEqual(body, { position: session.position + 1, next: (await session.step(token, { topK: 4 })).map(text) });
+  }
+  const logs = await session.score(model.vocabulary.encode('hale'));
+  const body = (await post(url, { text: 'hale', surprise: true, topK: 1 })).json();
+  t.deepEqual(body, {
+    position: 9,
+    surprise: [...logs].map((log) => -log),
+    next: (await session.probabilities({ topK: 1 })).map(text),
+  });
+});
+
+test('a restart: sessions that were exported go on in another process’s service, to the bit', async (t) => {
+  const first = await serve(t, { model, metrics: false });
+  const { id } = (await first.post('/v1/sessions')).json();
+  await first.post(`/v1/sessions/${id}/step`, { text: 'the white ' });
+  const { state, position } = ANSWERS.state.parse((await first.get(`/v1/sessions/${id}/state`)).json());
+  const before = (await first.post(`/v1/sessions/${id}/step`, { token: 'w' })).json();
+  await first.app.close();
+  const second = await serve(t, { model, metrics: false });
+  t.is((await second.post(`/v1/sessions/${id}/step`, { token: 'w' })).statusCode, 404);
+  const opened = (await second.post('/v1/sessions', { state })).json();
+  t.is(opened.position, position);
+  t.deepEqual((await second.post(`/v1/sessions/${opened.id}/step`, { token: 'w' })).json(), before);
+});
+
+test('a state of another model, a cut one and one with a flipped bit are refused', async (t) => {
+  const other = await serve(t, { model: await smallModel({ cell: 'lstm', size: 16 }, 2), metrics: false });
+  const foreign = (await other.post('/v1/sessions')).json().id;
+  const { state } = (await other.get(`/v1/sessions/${foreign}/state`)).json();
+  const { post, get, app } = await serve(t, { predictor });
+  const { id } = (await post('/v1/sessions')).json();
+  const own = Buffer.from((await get(`/v1/sessions/${id}/state`)).json().state, 'base64url');
+  const bad = [state, own.subarray(0, -1).toString('base64url'), own.subarray(0, 52).toString('base64url')];
+  for (const at of [0, 5, 20, 45, 50, 60, own.length - 1]) {
+    const flipped = Buffer.from(own);
+    flipped[at]! ^= 1;
+    bad.push(flipped.toString('base64url'));
+  }
+  for (const wrong of bad) {
+    t.deepEqual(problem(await post('/v1/sessions', { state: wrong })), [422, 'ERR_TIMERNN_STATE']);
+    const put = await app.inject({ method: 'PUT', url: `/v1/sessions/${id}/state`, payload: { state: wrong } });
+    t.deepEqual(problem(put), [422, 'ERR_TIMERNN_STATE']);
+  }
+});
+
+test('several models in one app, each under its prefix, and nothing of them in the app’s own routes', async (t) => {
+  const small = await smallModel({ cell: 'gru', size: 12 });
+  const app = Fastify();
+  t.teardown(() => app.close());
+  app.post('/echo', async (request) => request.body);
+  await app.register(timernn, {
+    predictor,
+    prefix: '/lstm',
+    token: 'only-for-the-first-model',
+    metrics: new Registry(),
+  });
+  await app.register(timernn, { model: small, prefix: '/gru', predictorOptions: { precision: 'int8' } });
+  const payload = { text: 'the ' };
+  t.is((await app.inject({ method: 'POST', url: '/lstm/v1/next', payload })).statusCode, 401);
+  t.is((await app.inject({ method: 'POST', url: '/gru/v1/next', payload })).statusCode, 200);
+  t.is((await app.inject('/gru/readyz')).statusCode, 200);
+  const described = ANSWERS.model.parse((await app.inject('/gru/v1/model')).json());
+  t.like(described, { unit: 'char', precision: 'int8', vocabularySize: small.vocabulary.size });
+  t.deepEqual(described.spec, small.spec as unknown as Record<string, unknown>);
+  const echo = await app.inject({
+    method: 'POST',
+    url: '/echo',
+    payload: 'x',
+    headers: { 'content-type': 'text/plain' },
+  });
+  t.is(echo.body, 'x');
+  const metrics = (await app.inject('/gru/metrics')).body;
+  t.regex(
+    metrics,
+    /timernn_http_request_duration_seconds_count\{method="POST",route="\/gru\/v1\/next",status="200"\} 1/,
+  );
+  t.regex(metrics, /^timernn_predictor_requests_total [1-9]/m);
+  t.regex(metrics, /^timernn_ready 1$/m);
+  t.regex(metrics, /^timernn_event_loop_delay_seconds\{quantile="0.99"\} [\d.e-]+$/m);
+});
+
+test('a model of bare integers: no text, and no start that would stand for one', async (t) => {
+  const corpus = Corpus.fromTokens(
+    Uint32Array.from({ length: 400 }, (_, i) => i % 5),
+    { vocabularySize: 6 },
+  );
+  const clicks = new LanguageModel({ vocabulary: corpus.vocabulary, embedding: 4, layers: [{ cell: 'rnn', size: 8 }] });
+  const { post } = await serve(t, { model: clicks });
+  t.deepEqual(problem(await post('/v1/score', { text: '1 2' })), [400, 'ERR_TIMERNN_VOCABULARY']);
+  t.is(messageOf(await post('/v1/score', { tokens: [6] })), 'Expected tokens[0] to be an integer from 0 to 5, got 6');
+  const body = (await post('/v1/score', { tokens: [1, 2] })).json();
+  const session = (await clicks.predictor()).session();
+  t.deepEqual(
+    body.tokens.map(({ logProbability }: { logProbability: number }) => logProbability),
+    [...(await session.score([1, 2]))],
+  );
+  t.is((await post('/v1/generate', { length: 5, seed: 1 })).json().text.split(' ').length, 5);
+});
+
+test('openapi.json describes every route with the limits that hold, and says where a token is needed', async (t) => {
+  const limits = { maxTopK: 7, maxText: 99, maxTokens: 88 };
+  const { get } = await serve(t, { predictor, limits, prefix: '/whale', token: 'a-token-of-some-length' });
+  const headers = { authorization: 'Bearer a-token-of-some-length' };
+  const document = (await get('/whale/openapi.json', { headers })).json();
+  t.is(document.openapi, '3.1.0');
+  t.deepEqual(Object.keys(document.paths), [
+    '/whale/v1/model',
+    '/whale/v1/score',
+    '/whale/v1/next',
+    '/whale/v1/generate',
+    '/whale/v1/sessions',
+    '/whale/v1/sessions/{id}',
+    '/whale/v1/sessions/{id}/step',
+    '/whale/v1/sessions/{id}/state',
+    '/whale/v1/sessions/{id}/fork',
+  ]);
+  const { schema } = document.paths['/whale/v1/next'].post.requestBody.content['application/json'];
+  t.like(schema, {
+    type: 'object',
+    additionalProperties: false,
+    oneOf: [{ required: ['text'] }, { required: ['tokens'] }],
+  });
+  t.like(schema.properties.topK, { type: 'integer', minimum: 1, maximum: 7, default: 7 });
+  t.is(schema.properties.text.maxLength, 99);
+  t.like(schema.properties.tokens, { type: 'array', maxItems: 88 });
+  t.deepEqual(document.security, [{ bearer: [] }]);
+  const ids = Object.values(document.paths).flatMap((path) =>
+    Object.values(path as Record<string, { operationId: string }>).map(({ operationId }) => operationId),
+  );
+  t.is(new Set(ids).size, 11);
+});
