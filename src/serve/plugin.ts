@@ -85,30 +85,44 @@ function addHooks(
   const { tokens, limits, now } = service.settings;
   const gate = bearerGate(tokens);
   const rate = limits.rateLimit > 0 ? new RateLimit(limits.rateLimit, limits.rateBurst, now) : undefined;
-  app.addHook('onRequest', async (request) => {
-    if (open.has(request.routeOptions.url ?? '')) return;
+  // Hooks with a callback: a promise for each of them would cost a request more than all that they do.
+  app.addHook('onRequest', (request, _reply, done) => {
+    try {
+      admit(request);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  const admit = (request: FastifyRequest) => {
+    const { url = '' } = request.routeOptions;
+    if (open.has(url)) return;
     rate?.take(request.ip);
     gate?.(request.headers.authorization);
     // Before the body is read. What is about the service itself is answered to the end.
-    if (service.work.isDraining && request.routeOptions.url?.startsWith(`${app.prefix}/v1/`)) throw draining();
+    if (service.work.isDraining && url.startsWith(`${app.prefix}/v1/`)) throw draining();
+  };
+  if (metrics === undefined) return;
+  const count = (request: FastifyRequest, status: number, seconds: number) =>
+    metrics.observe(request.method, request.routeOptions.url ?? 'unknown', status, seconds);
+  app.addHook('onResponse', (request, reply, done) => {
+    count(request, reply.statusCode, reply.elapsedTime / 1000);
+    done();
   });
-  if (metrics !== undefined) {
-    const count = (request: FastifyRequest, status: number, seconds: number) =>
-      metrics.observe(request.method, request.routeOptions.url ?? 'unknown', status, seconds);
-    app.addHook('onResponse', async (request, reply) => count(request, reply.statusCode, reply.elapsedTime / 1000));
-    app.addHook('onRequestAbort', async (request) => count(request, GONE, 0));
-  }
+  app.addHook('onRequestAbort', async (request) => count(request, GONE, 0));
 }
 
 /** What runs when the app closes is finished, while it still says that it takes no more; then connections are let go. */
 function addEnd(app: FastifyInstance, service: Service, metrics: Metrics | undefined): void {
   app.addHook('preClose', () => service.work.drain(service.settings.limits.drainTimeout * 1000));
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (service.work.isDraining) reply.header('connection', 'close');
+    done();
   });
-  app.addHook('onResponse', async () => {
+  app.addHook('onResponse', (_request, _reply, done) => {
     // An event stream had its headers long ago: its connection would be kept alive, and the server open.
     if (service.work.isDraining) setImmediate(() => app.server.closeIdleConnections());
+    done();
   });
   app.addHook('onClose', async () => {
     metrics?.close();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { root, timernn } from './helpers/cli.js';
 
-const COMMANDS = ['train', 'recipes', 'evaluate', 'generate', 'score', 'inspect', 'doctor', 'build'];
+const COMMANDS = ['train', 'recipes', 'evaluate', 'generate', 'score', 'serve', 'inspect', 'doctor', 'build'];
 // Where no addon can be: shows that a command works without it.
 const WITHOUT_ADDON = { TIMERNN_NATIVE: '/nonexistent/timernn.node' };
 
@@ -73,6 +73,9 @@ const MISTAKES: [args: string[], says: RegExp][] = [
   [['score', 'm', 'text', '--file', 'f'], /--file: expected either texts as arguments or a file, got both/],
   [['evaluate', 'm', 'x', '--dynamic-window', '5'], /--dynamic-window: expected it together with --dynamic/],
   [['evaluate', 'm', 'x', '--dynamic', '--streams', '2'], /--streams: expected 1 with --dynamic, got "2"/],
+  [['serve', 'm', '--max-sessions', '0'], /--max-sessions: expected a positive integer, got "0"/],
+  [['serve', 'm', '--rate-limit', 'x'], /--rate-limit: expected a number of at least 0, got "x"/],
+  [['serve', 'm', '--host', '0.0.0.0'], /--host: expected a loopback address or a token/],
   [['evaluate', 'm'], /missing required argument 'file'/],
   [['inspect'], /missing required argument 'model'/],
 ];

@@ -47,8 +47,21 @@ const fields = fc.record(
   },
   { requiredKeys: [] },
 );
-const body = fc.oneof(
-  { weight: 6, arbitrary: fields.map((value) => JSON.stringify(value)) },
+/** Of each route: other fields are left out of most requests, which come further so. */
+const KNOWN: [path: RegExp, names: string[]][] = [
+  [/score$/, ['text', 'context']],
+  [/next$/, ['tokens', 'topK']],
+  [/generate$/, ['prompt', 'length', 'temperature', 'topK', 'seed', 'stream', 'allowUnknown']],
+  [/step$/, ['token', 'topK', 'surprise']],
+  [/(state|sessions)$/, ['state']],
+  [/fork$/, []],
+];
+const fitted = (url: string, value: object): string => {
+  const names = KNOWN.find(([path]) => path.test(url))?.[1] ?? [];
+  return JSON.stringify(Object.fromEntries(Object.entries(value).filter(([name]) => names.includes(name))));
+};
+const noise = fc.oneof(
+  { weight: 2, arbitrary: fields.map((value) => JSON.stringify(value)) },
   { weight: 1, arbitrary: wild.map((value) => JSON.stringify(value) ?? '') },
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 5000 }) },
   {
@@ -63,6 +76,15 @@ const body = fc.oneof(
     ),
   },
 );
+
+interface Asked {
+  method: string;
+  url: string;
+  value: object;
+  payload: string | null;
+  type: string | undefined;
+  accept: string;
+}
 
 test(`${RUNS} random requests: always 2xx or 4xx, and the service goes on`, async (t) => {
   const model = await smallModel({ cell: 'rnn', size: 8 });
@@ -82,7 +104,8 @@ test(`${RUNS} random requests: always 2xx or 4xx, and the service goes on`, asyn
   const request = fc.record({
     method: fc.constantFrom('POST', 'POST', 'POST', 'POST', 'PUT', 'PUT', 'GET'),
     url,
-    payload: body,
+    value: fields,
+    payload: fc.option(noise, { freq: 2 }),
     type: fc.oneof(
       { weight: 8, arbitrary: fc.constant(TYPES[0]) },
       { weight: 1, arbitrary: fc.constantFrom(...TYPES) },
@@ -90,9 +113,9 @@ test(`${RUNS} random requests: always 2xx or 4xx, and the service goes on`, asyn
     accept: fc.constantFrom('application/json', 'text/event-stream', '*/*'),
   });
   const seen = new Map<number, number>();
-  const check = async ({ method, url, payload, type, accept }: Record<string, string | undefined>) => {
-    const headers = { 'content-type': type ?? '', accept: accept ?? '' };
-    const sends = method !== 'GET' && { payload };
+  const check = async ({ method, url, value, payload, type, accept }: Asked) => {
+    const headers = { 'content-type': type ?? '', accept };
+    const sends = method !== 'GET' && { payload: payload ?? fitted(url, value) };
     const answer = await app.inject({ method, url, headers, ...sends } as InjectOptions);
     seen.set(answer.statusCode, (seen.get(answer.statusCode) ?? 0) + 1);
     const kind = Math.floor(answer.statusCode / 100);

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import { Corpus, LanguageModel, type Predictor } from 'timernn';
 import timernn from 'timernn/fastify';
 import { ANSWERS } from '#src/serve/schemas.js';
+import { encodeState } from '#src/sessions/state-blob.js';
 import { joined } from '../models/helpers/models.js';
 import { messageOf, problem, serve } from './helpers/app.js';
 import { eventsOf, smallModel } from './helpers/model.js';
@@ -164,6 +165,33 @@ test('a state of another model, a cut one and one with a flipped bit are refused
     const put = await app.inject({ method: 'PUT', url: `/v1/sessions/${id}/state`, payload: { state: wrong } });
     t.deepEqual(problem(put), [422, 'ERR_TIMERNN_STATE']);
   }
+});
+
+test('a state that somebody forged, with a right checksum: an answer or a refusal, never a failure', async (t) => {
+  const relu = await smallModel({ cell: 'rnn', size: 8, activation: 'relu' });
+  const { post, get } = await serve(t, { model: relu });
+  const { modelHash } = (await get('/v1/model')).json();
+  const huge = [3.4e38, -3.4e38, 1e30, 0];
+  const seen = new Set<number>();
+  for (const position of [0, Number.MAX_SAFE_INTEGER]) {
+    for (const value of huge) {
+      const values = Float32Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? value : value / 2));
+      const state = Buffer.from(encodeState({ modelHash, position, values })).toString('base64url');
+      const opened = await post('/v1/sessions', { state });
+      t.is(opened.statusCode, 201);
+      const url = `/v1/sessions/${opened.json().id}`;
+      for (const answer of [
+        await post(`${url}/step`, { text: 'the ', surprise: true }),
+        await post(`${url}/step`, { token: 't' }),
+        await post(`${url}/fork`),
+        await get(`${url}/state`),
+      ]) {
+        seen.add(answer.statusCode);
+        t.false(answer.body.includes('null'));
+      }
+    }
+  }
+  t.deepEqual([...seen].sort(), [200, 201, 422]);
 });
 
 test('several models in one app, each under its prefix, and nothing of them in the app’s own routes', async (t) => {
