@@ -4,7 +4,7 @@
  * the cores of the machine: the figures are those of a service beside its load, not of a service alone.
  *
  *   npm run bench:serve -- [--seconds 60] [--sessions 1000] [--cell rnn] [--size 512] [--vocabulary 96] [--precision float32]
- *                          [--top-k 1] [--json file]
+ *                          [--top-k 1] [--lanes 2] [--json file]
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,6 +29,7 @@ function readOptions() {
       vocabulary: { type: 'string', default: '96' },
       precision: { type: 'string', default: 'float32' },
       'top-k': { type: 'string', default: '1' },
+      lanes: { type: 'string' },
       json: { type: 'string' },
     },
   });
@@ -41,13 +42,14 @@ function readOptions() {
     vocabulary: Math.ceil(number('vocabulary')),
     precision: values.precision,
     topK: Math.ceil(number('top-k')),
+    ...(values.lanes !== undefined && { lanes: Math.ceil(number('lanes')) }),
     json: values.json,
   };
 }
 
 /** A server in its own process. */
-async function startServer({ cell, size, vocabulary, precision, sessions }, maxBatch) {
-  const predictorOptions = { precision, ...(maxBatch !== undefined && { maxBatch }) };
+async function startServer({ cell, size, vocabulary, precision, sessions, lanes }, maxBatch) {
+  const predictorOptions = { precision, ...(maxBatch && { maxBatch }), ...(lanes && { lanes }) };
   const child = fork(fileURLToPath(new URL('serve/server.mjs', import.meta.url)), [
     JSON.stringify({ cell, size, vocabulary, sessions, predictorOptions }),
   ]);
@@ -99,6 +101,7 @@ async function measure(options, maxBatch) {
     return {
       maxBatch: maxBatch ?? 64,
       stepsPerSecond: result.requests.average,
+      meanBatch: end.stats.requests / end.stats.batches,
       latencyMs: { p50: result.latency.p50, p99: result.latency.p99, max: result.latency.max },
       errors: result.errors + result.timeouts + result.non2xx,
       rssMB: [start, middle, end].map(({ rss }) => Math.round(rss / 1e6)),
@@ -109,10 +112,10 @@ async function measure(options, maxBatch) {
   }
 }
 
-function print(name, { stepsPerSecond, latencyMs, errors, rssMB, eventLoopDelayMs }) {
+function print(name, { stepsPerSecond, meanBatch, latencyMs, errors, rssMB, eventLoopDelayMs }) {
   const { p50, p99 } = latencyMs;
   console.log(
-    `${name.padEnd(16)} ${stepsPerSecond.toFixed(0).padStart(8)} steps/s   latency p50 ${p50} ms, p99 ${p99} ms   ` +
+    `${name.padEnd(16)} ${stepsPerSecond.toFixed(0).padStart(8)} steps/s   ${meanBatch.toFixed(1)} a batch   latency p50 ${p50} ms, p99 ${p99} ms   ` +
       `errors ${errors}   RSS ${rssMB.join(' → ')} MB   event loop late p99 ${eventLoopDelayMs.p99.toFixed(1)} ms`,
   );
 }

@@ -15,8 +15,9 @@ const model = new LanguageModel({
   embedding: 64,
   layers: [{ cell, size }],
 });
+const predictor = await model.predictor(predictorOptions);
 const server = await startServer({
-  service: { model, predictorOptions, metrics: false, limits: { maxSessions: sessions } },
+  service: { predictor, metrics: false, limits: { maxSessions: sessions } },
   host: '127.0.0.1',
   port: 0,
   logLevel: 'silent',
@@ -35,6 +36,7 @@ process.on('message', async (message) => {
   }
   process.send({
     url: server.url,
+    stats: predictor.stats,
     rss: process.memoryUsage.rss(),
     eventLoopDelay: { p50: late(delays.percentile(50)), p99: late(delays.percentile(99)), max: late(delays.max) },
   });
