@@ -3,5 +3,6 @@
  *
  * @packageDocumentation
  */
+export type { ServedModel, ServedPredictor, ServedSession, ServedStepOptions } from './engine.js';
 export { timernn, timernn as default } from './plugin.js';
 export type { ServiceLimits, ServiceOptions } from './types.js';

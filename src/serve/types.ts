@@ -55,6 +55,6 @@ export interface ServiceOptions {
    * @default true
    */
   metrics?: boolean | Registry;
-  /** Milliseconds on a clock that only goes forward, for tests. @default performance.now @internal */
+  /** Milliseconds on a clock that only goes forward, for tests. @default performance.now */
   now?: () => number;
 }
