@@ -11,11 +11,9 @@ import type { ModelSpec } from '../models/types.js';
 import { checkNames, checkSignal } from '../options.js';
 import type { Core, ResolvedOptions } from './core.js';
 import { corpusScore } from './corpus-score.js';
+import { PRECISIONS } from './precisions.js';
 import { Session } from './session.js';
 import type { Precision, PredictorOptions, PredictorStats, SessionOptions } from './types.js';
-
-/** Precisions that weights may have. */
-export const PRECISIONS = ['float32', 'bfloat16', 'int8'] as const satisfies readonly Precision[];
 
 const NAMES: readonly string[] = [
   'precision',

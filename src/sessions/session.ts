@@ -73,9 +73,9 @@ export class Session {
   }
 
   #begin(core: Core, state: Uint8Array | undefined): Core {
-    this.#values = new Float32Array(core.stateLength);
+    if (state === undefined) this.#values = new Float32Array(core.stateLength);
+    else this.#restore(core, state);
     this.#core = core;
-    if (state !== undefined) this.#restore(core, state);
     return core;
   }
 

@@ -1,13 +1,16 @@
 /** `timernn evaluate`: perplexity of a model on a text file. */
 import { readSafetensorsHeader } from '../../checkpoint/safetensors.js';
+import type { Corpus } from '../../data/corpus.js';
 import { TimeRNNError } from '../../errors.js';
 import type { LanguageModel } from '../../models/language-model.js';
 import type { DynamicOptions } from '../../models/types.js';
+import { PRECISIONS } from '../../sessions/precisions.js';
+import type { Precision } from '../../sessions/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
 import { loadCorpus } from '../corpus.js';
 import { UsageError } from '../failures.js';
 import { bits, bitsUnit, count, perplexity, tokenNoun } from '../format.js';
-import { integerOption, numberOption } from '../options.js';
+import { choiceOption, integerOption, numberOption } from '../options.js';
 import { jsonLine, print } from '../output.js';
 
 interface Flags {
@@ -16,6 +19,7 @@ interface Flags {
   dynamicLearningRate?: number;
   dynamicWindow?: number;
   dynamicClip?: number;
+  precision?: Precision;
   json?: boolean;
 }
 
@@ -34,6 +38,29 @@ function dynamicOptions(flags: Flags): DynamicOptions | undefined {
   const stray = { learningRate: 'learning-rate', window: 'window', clip: 'clip' }[Object.keys(options)[0] ?? ''];
   if (stray !== undefined) throw new UsageError(`--dynamic-${stray}: expected it together with --dynamic`);
   return undefined;
+}
+
+/** What the text's perplexity is with packed weights, and how much memory those take. */
+interface Packed {
+  perplexity: number;
+  weightBytes: number;
+}
+
+/** The same measurement with the precision's weights and with float32's, in the same way. */
+async function compare(
+  model: LanguageModel,
+  corpus: Corpus,
+  precision: Precision,
+  streams: number,
+): Promise<{ value: number; float32: Packed; weightBytes: number }> {
+  const measure = async (of: Precision): Promise<Packed> => {
+    const predictor = await model.predictor({ precision: of });
+    const { weightBytes } = predictor;
+    return { perplexity: await predictor.perplexity(corpus, { streams }), weightBytes };
+  };
+  const float32 = await measure('float32');
+  const own = precision === 'float32' ? float32 : await measure(precision);
+  return { value: own.perplexity, float32, weightBytes: own.weightBytes };
 }
 
 /** Share of unknown tokens from which the perplexity says little. */
@@ -66,14 +93,29 @@ function warnOfUnknown(unknown: number, length: number, noun: string): void {
   );
 }
 
+function precisionLine(precision: Precision, { value, float32, weightBytes }: Awaited<ReturnType<typeof compare>>) {
+  const change = (100 * (value - float32.perplexity)) / float32.perplexity;
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+  const signed = `${change < 0 ? '−' : '+'}${Math.abs(change).toFixed(3)} %`;
+  return (
+    `precision   ${precision}: ${signed} against float32 (${perplexity(float32.perplexity)}); ` +
+    `weights ${megabytes(weightBytes)} for ${megabytes(float32.weightBytes)}\n`
+  );
+}
+
 async function action(modelPath: string, file: string, flags: Flags): Promise<void> {
   const dynamic = dynamicOptions(flags);
   const model = await loadModel(modelPath, file);
   const { vocabulary } = model;
   const corpus = await loadCorpus(file, { vocabulary });
+  if (flags.precision !== undefined && dynamic !== undefined) {
+    throw new UsageError('--precision: expected it without --dynamic, whose weights change as it reads');
+  }
   const started = performance.now();
+  const compared =
+    flags.precision === undefined ? undefined : await compare(model, corpus, flags.precision, flags.streams);
   const options = { streams: flags.streams, ...(dynamic === undefined ? {} : { dynamic }) };
-  const value = await model.perplexity(corpus, options);
+  const value = compared?.value ?? (await model.perplexity(corpus, options));
   const seconds = (performance.now() - started) / 1000;
   const loss = Math.log(value);
   let unknown = 0;
@@ -91,13 +133,22 @@ async function action(modelPath: string, file: string, flags: Flags): Promise<vo
       unknown,
       seconds,
     };
-    await print(jsonLine({ ...measured, ...(dynamic === undefined ? {} : { dynamic }) }));
+    await print(
+      jsonLine({
+        ...measured,
+        ...(dynamic === undefined ? {} : { dynamic }),
+        ...(compared === undefined
+          ? {}
+          : { precision: flags.precision, weightBytes: compared.weightBytes, float32: compared.float32 }),
+      }),
+    );
     return;
   }
   await print(`perplexity  ${perplexity(value)}${dynamic === undefined ? '' : ', with dynamic evaluation'}\n`);
+  if (compared !== undefined) await print(precisionLine(flags.precision!, compared));
   await print(`${bitsUnit(vocabulary.unit).padEnd(11)} ${bits(loss).toFixed(4)}\n`);
   await print(`length      ${count(corpus.length)} ${noun}, ${count(unknown)} of them not in the vocabulary\n`);
-  await print(`speed       ${count((corpus.length - 1) / seconds)} ${noun}/s\n`);
+  if (compared === undefined) await print(`speed       ${count((corpus.length - 1) / seconds)} ${noun}/s\n`);
 }
 
 export const evaluate: Register = (program) => {
@@ -105,6 +156,7 @@ export const evaluate: Register = (program) => {
     ['evaluate model.safetensors held-out.txt', 'perplexity and bits per character'],
     ['evaluate model.safetensors big.txt --streams 16', 'faster: 16 parts side by side, each from an empty state'],
     ['evaluate model.safetensors held-out.txt --dynamic', 'the weights follow the text as it is read'],
+    ['evaluate model.safetensors held-out.txt --precision int8', 'what serving with int8 weights costs'],
     ['evaluate model.safetensors held-out.txt --json', 'for programs'],
   ])
     .argument('<model>', 'a saved model (.safetensors)')
@@ -114,6 +166,9 @@ export const evaluate: Register = (program) => {
     .addOption(numberOption('--dynamic-learning-rate <x>', 'step size of --dynamic (default: 0.1)', { above: 0 }))
     .addOption(integerOption('--dynamic-window <n>', 'steps of a window of --dynamic (default: 20)'))
     .addOption(numberOption('--dynamic-clip <norm>', 'largest gradient norm of --dynamic (default: 0.25)', { min: 0 }))
+    .addOption(
+      choiceOption('--precision <p>', 'measure with packed weights of this precision, against float32', PRECISIONS),
+    )
     .option('--json', 'print one JSON object')
     .action(action);
 };
