@@ -30,7 +30,7 @@ async function loadPromClient(): Promise<PromClient> {
     return loaded.default ?? loaded;
   } catch (cause) {
     const message =
-      'Expected prom-client to be installed for /metrics, got none: npm install prom-client, or metrics: false';
+      'Expected prom-client to be installed for /metrics, got none: npm install prom-client@15, or do without (metrics: false, --no-metrics)';
     throw new TimeRNNError('ERR_TIMERNN_OPTION', message, { cause });
   }
 }

@@ -71,6 +71,19 @@ function operation(service: Service, route: Route, secured: boolean): Json {
   };
 }
 
+/** Health needs no token. */
+function healthPaths(prefix: string): Record<string, Json> {
+  const content = { 'application/json': { schema: jsonSchema(ANSWERS.health) } };
+  const path = (operationId: string, summary: string, responses: Json) => ({
+    get: { operationId, summary, security: [], responses },
+  });
+  const ok = { description: 'Yes', content };
+  return {
+    [`${prefix}/healthz`]: path('health', 'Whether the process answers', { 200: ok }),
+    [`${prefix}/readyz`]: path('ready', 'Whether requests are taken', { 200: ok, 503: { description: 'No', content } }),
+  };
+}
+
 /**
  * The document.
  *
@@ -78,7 +91,7 @@ function operation(service: Service, route: Route, secured: boolean): Json {
  */
 export function openApi(service: Service, routes: readonly Route[], prefix: string): Json {
   const secured = service.settings.tokens.length > 0;
-  const paths: Record<string, Json> = {};
+  const paths = healthPaths(prefix);
   for (const route of routes) {
     const path = `${prefix}${route.path.replace(':id', '{id}')}`;
     paths[path] ??= {};

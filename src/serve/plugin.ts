@@ -38,7 +38,7 @@ function handler(service: Service, route: Route) {
     try {
       // Before the body is looked at: a model that is not there has no use for it.
       void service.predictor;
-      const body = schema && parse(schema, request.body ?? {}, 'the body', refuse);
+      const body = schema && parse(schema, request.body === undefined ? {} : request.body, 'the body', refuse);
       const { id = '' } = (request.params ?? {}) as { id?: string };
       const answer = await route.run(service, { body, id, signal: job.signal, job, request, reply });
       leaves = answer === reply;

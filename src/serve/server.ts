@@ -5,7 +5,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { TimeRNNError } from '../errors.js';
+import { describe, TimeRNNError } from '../errors.js';
 import { resolveOptions } from './options.js';
 import { mount, sendProblem } from './plugin.js';
 import { HttpProblem } from './problem.js';
@@ -74,6 +74,17 @@ export async function loadFastify(load = () => import('fastify')) {
   }
 }
 
+/** Fastify reads the addresses when it is made. */
+function withTrust<T>(trustProxy: string | undefined, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (trustProxy === undefined || !(cause instanceof TypeError)) throw cause;
+    const message = `Expected trustProxy to be IP addresses or ranges, separated by commas, got ${describe(trustProxy)}`;
+    throw new TimeRNNError('ERR_TIMERNN_OPTION', message, { cause });
+  }
+}
+
 async function createApp(options: ServerOptions): Promise<FastifyInstance> {
   const fastify = await loadFastify();
   const { logLevel, trustProxy, requestTimeout, connectionTimeout } = options;
@@ -83,19 +94,21 @@ async function createApp(options: ServerOptions): Promise<FastifyInstance> {
     route: routeOptions?.url,
     ip,
   });
-  const app = fastify({
-    logger: { level: logLevel, serializers: { req: req as never } },
-    requestTimeout: requestTimeout * 1000,
-    connectionTimeout: connectionTimeout * 1000,
-    http: {
-      headersTimeout: Math.min(HEADERS_TIMEOUT, requestTimeout) * 1000,
-      connectionsCheckingInterval: Math.min(2, requestTimeout / 4) * 1000,
-    },
-    ...(trustProxy !== undefined && { trustProxy }),
-    return503OnClosing: false,
-    clientErrorHandler: answerBrokenRequest,
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request as never, reply as never),
-  });
+  const made = () =>
+    fastify({
+      logger: { level: logLevel, serializers: { req: req as never } },
+      requestTimeout: requestTimeout * 1000,
+      connectionTimeout: connectionTimeout * 1000,
+      http: {
+        headersTimeout: Math.min(HEADERS_TIMEOUT, requestTimeout) * 1000,
+        connectionsCheckingInterval: Math.min(2, requestTimeout / 4) * 1000,
+      },
+      ...(trustProxy !== undefined && { trustProxy }),
+      return503OnClosing: false,
+      clientErrorHandler: answerBrokenRequest,
+      frameworkErrors: (error, request, reply) => void sendProblem(error, request as never, reply as never),
+    });
+  const app = withTrust(trustProxy, made);
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => {
     const message = `Expected a route of /openapi.json, got ${request.method} and another path`;

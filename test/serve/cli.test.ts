@@ -123,6 +123,7 @@ const MISTAKES: [args: string[], code: number, says: RegExp][] = [
   [['--token-file', 'empty'], 2, /--token-file: expected a token on the first line of empty, got an empty file/],
   [['--port', '70000'], 2, /--port: expected an integer from 0 to 65535, got "70000"/],
   [['--precision', 'half'], 2, /--precision: expected one of float32, bfloat16, int8, got "half"/],
+  [['--trust-proxy', 'nobody'], 1, /Expected trustProxy to be IP addresses or ranges, .*, got "nobody"/],
   [['--max-batch', '100000'], 1, /Expected maxBatch to be a positive integer and at most 65536, got 100000/],
 ];
 

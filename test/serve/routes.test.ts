@@ -255,6 +255,8 @@ test('openapi.json describes every route with the limits that hold, and says whe
   const document = (await get('/whale/openapi.json', { headers })).json();
   t.is(document.openapi, '3.1.0');
   t.deepEqual(Object.keys(document.paths), [
+    '/whale/healthz',
+    '/whale/readyz',
     '/whale/v1/model',
     '/whale/v1/score',
     '/whale/v1/next',
@@ -278,5 +280,5 @@ test('openapi.json describes every route with the limits that hold, and says whe
   const ids = Object.values(document.paths).flatMap((path) =>
     Object.values(path as Record<string, { operationId: string }>).map(({ operationId }) => operationId),
   );
-  t.is(new Set(ids).size, 11);
+  t.is(new Set(ids).size, 13);
 });

@@ -32,6 +32,7 @@ const REFUSED: [url: string, body: unknown, message: string][] = [
     'Expected context to be a text of at most 50 characters or an array of at most 20 tokens, got 5',
   ],
   ['/v1/score', [], 'Expected the body to be an object, got []'],
+  ['/v1/score', null, 'Expected the body to be an object, got null'],
   ['/v1/score', 'text', 'Expected the body to be an object, got "text"'],
   ['/v1/score', { text: 'a'.repeat(51) }, 'Expected text to have at most 50 characters, got 51'],
   ['/v1/score', { text: 'a'.repeat(21) }, 'Expected text to have at most 20 tokens, got 21'],

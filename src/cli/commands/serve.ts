@@ -8,13 +8,14 @@ import type { Command } from 'commander';
 import { TimeRNNError } from '../../errors.js';
 import { resolveLimits } from '../../serve/options.js';
 import type { ServiceLimits } from '../../serve/types.js';
+import { PRECISIONS } from '../../sessions/precisions.js';
+import type { Precision } from '../../sessions/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
 import { EXIT, UsageError } from '../failures.js';
 import { count } from '../format.js';
 import { listenForInterrupts } from '../interrupt.js';
 import { choiceOption, integerOption, numberOption } from '../options.js';
 
-const PRECISIONS = ['float32', 'bfloat16', 'int8'] as const;
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 interface Flags extends ServiceLimits {
@@ -22,7 +23,7 @@ interface Flags extends ServiceLimits {
   port: number;
   tokenFile?: string;
   insecure?: boolean;
-  precision: (typeof PRECISIONS)[number];
+  precision: Precision;
   lanes?: number;
   threads?: number;
   maxBatch?: number;
