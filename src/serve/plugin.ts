@@ -112,9 +112,13 @@ function addHooks(
   app.addHook('onRequestAbort', async (request) => count(request, GONE, 0));
 }
 
-/** What runs when the app closes is finished, while it still says that it takes no more; then connections are let go. */
+/** What runs when the app closes is finished, or told to stop when its time is over; then connections are let go. */
 function addEnd(app: FastifyInstance, service: Service, metrics: Metrics | undefined): void {
-  app.addHook('preClose', () => service.work.drain(service.settings.limits.drainTimeout * 1000));
+  app.addHook('preClose', (done) => {
+    // Not waited for: the server's own close does that, and a hook has but the app's pluginTimeout.
+    void service.drain();
+    done();
+  });
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (service.work.isDraining) reply.header('connection', 'close');
     done();

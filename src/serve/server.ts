@@ -141,9 +141,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw new TimeRNNError('ERR_TIMERNN_OPTION', message, { cause });
   }
   const close = async () => {
+    // Still listening, so that whoever asks hears that it is about to end, and not nothing.
+    await service.drain();
     // Whoever still has a connection then does not read, or does not send.
-    const patience = settings.limits.drainTimeout * 1000 + LAST_WORDS_MS;
-    const timer = setTimeout(() => app.server.closeAllConnections(), patience);
+    const timer = setTimeout(() => app.server.closeAllConnections(), LAST_WORDS_MS);
     await app.close();
     clearTimeout(timer);
   };

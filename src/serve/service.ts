@@ -73,6 +73,11 @@ export class Service {
     throw new HttpProblem(503, 'NOT_READY', `Expected a model that is ready, got ${got}`, 1);
   }
 
+  /** Takes no more requests; resolves when none runs, at the latest after the drain timeout. */
+  drain(): Promise<void> {
+    return this.work.drain(this.settings.limits.drainTimeout * 1000);
+  }
+
   /** Lets go of the sessions, and of the predictor where the service made it. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper);

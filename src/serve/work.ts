@@ -22,6 +22,7 @@ export class Work {
   readonly #jobs = new Set<AbortController>();
   readonly #most: number;
   #draining = false;
+  #drained: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
   /** @param most - jobs at the same time */
@@ -45,7 +46,12 @@ export class Work {
    * @param patience - milliseconds after which what still runs is told to stop
    * @returns when nothing runs any more, or has been told to stop
    */
-  async drain(patience: number): Promise<void> {
+  drain(patience: number): Promise<void> {
+    this.#drained ??= this.#drain(patience);
+    return this.#drained;
+  }
+
+  async #drain(patience: number): Promise<void> {
     this.#draining = true;
     if (this.#jobs.size === 0) return;
     await new Promise<void>((done) => {

@@ -179,6 +179,24 @@ test('drain under load: what runs is finished, what comes is refused, then it is
   await t.throwsAsync(fetch(`${server.url}/readyz`));
 });
 
+test('in an app of its own: close() stops listening, and waits for what runs', async (t) => {
+  const { app, predictor } = await serve(t);
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  predictor.shut();
+  const running = post(`${url}/v1/next`, { text: 'the' });
+  await predictor.asked(2);
+  const closing = app.close();
+  while (
+    !(await fetch(`${url}/healthz`).then(
+      () => false,
+      () => true,
+    ))
+  );
+  predictor.open();
+  t.is((await running).status, 200);
+  await closing;
+});
+
 test('a stream that runs when the service ends comes to its end, and its connection with it', async (t) => {
   const { server, predictor } = await listen(t);
   const answer = await post(`${server.url}/v1/generate`, { length: 50, stream: true });
