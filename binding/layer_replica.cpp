@@ -4,10 +4,10 @@
 #include <memory>
 
 #include "args.h"
+#include "core/placement.h"
 #include "gemm/packed.h"
 #include "math/kernels.h"
 #include "train/control.h"
-#include "core/placement.h"
 
 namespace timernn::binding {
 namespace {

@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "../core/placement.h"
 #include "../model/replica.h"
 #include "../optim/embedding_rows.h"
 #include "../optim/optimizer.h"
 #include "control.h"
-#include "../core/placement.h"
 #include "weight_drop.h"
 
 namespace timernn {

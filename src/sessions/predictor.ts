@@ -105,6 +105,11 @@ export class Predictor {
     return this.#core.weightBytes;
   }
 
+  /** Bytes of a session's exported state. */
+  get stateBytes(): number {
+    return stateBytes(this.#core.stateLength);
+  }
+
   /** What it did so far. */
   get stats(): PredictorStats {
     return this.#core.batcher.stats;

@@ -21,6 +21,8 @@ const MAGIC = 'TRNS';
 const VERSION = 1;
 const HEADER = 52;
 const CHECKSUM = 8;
+/** Far beyond any stream, and far enough below 2⁵³ that a session may go on from it. */
+const FARTHEST = 2 ** 52;
 
 export interface StateOf {
   /** 64 hexadecimal digits. */
@@ -34,9 +36,12 @@ function checksum(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest().subarray(0, CHECKSUM);
 }
 
+/** Bytes of a state of so many numbers. */
+export const stateBytes = (length: number): number => HEADER + length * 4 + CHECKSUM;
+
 /** Writes a state. */
 export function encodeState({ modelHash, position, values }: StateOf): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(HEADER + values.length * 4 + CHECKSUM);
+  const bytes = new Uint8Array(stateBytes(values.length));
   const view = new DataView(bytes.buffer);
   bytes.set(Buffer.from(MAGIC, 'latin1'), 0);
   view.setUint16(4, VERSION, true);
@@ -61,7 +66,7 @@ function refuse(expected: string, got: string): TimeRNNError {
  */
 export function decodeState(blob: unknown, model: { hash: string; length: number }): StateOf {
   if (!(blob instanceof Uint8Array)) throw refuse('a state to be a Uint8Array', describe(blob));
-  const size = HEADER + model.length * 4 + CHECKSUM;
+  const size = stateBytes(model.length);
   // The length of a small blob, which has no header, says nothing of use.
   if (blob.length < HEADER + CHECKSUM || Buffer.from(blob.subarray(0, 4)).toString('latin1') !== MAGIC) {
     throw refuse('a state that a session exported', `${blob.length} bytes that are none`);
@@ -85,7 +90,7 @@ export function decodeState(blob: unknown, model: { hash: string; length: number
     throw refuse(`a state of ${model.length} numbers in ${size} bytes`, `${count} numbers in ${blob.length} bytes`);
   }
   const position = Number(view.getBigUint64(40, true));
-  if (!Number.isSafeInteger(position)) throw refuse('a state with a count of tokens below 2^53', String(position));
+  if (position > FARTHEST) throw refuse('a state with a count of tokens up to 2^52', String(position));
   const values = Float32Array.from({ length: count }, (_, i) => view.getFloat32(HEADER + i * 4, true));
   const bad = values.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) throw refuse('a state of finite numbers', `${values[bad]} at index ${bad}`);

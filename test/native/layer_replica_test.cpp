@@ -1,9 +1,9 @@
 // A layer alone against its cell, and where a rank runs.
 #include "layers/layer_replica.h"
 
+#include "core/placement.h"
 #include "gemm/packed.h"
 #include "helpers.h"
-#include "core/placement.h"
 
 #if defined(__linux__)
 #include <sched.h>
