@@ -13,6 +13,7 @@ import type { Core, ResolvedOptions } from './core.js';
 import { corpusScore } from './corpus-score.js';
 import { PRECISIONS } from './precisions.js';
 import { Session } from './session.js';
+import { stateBytes } from './state-blob.js';
 import type { Precision, PredictorOptions, PredictorStats, SessionOptions } from './types.js';
 
 const NAMES: readonly string[] = [
