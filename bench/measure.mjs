@@ -90,7 +90,9 @@ function summarise({ side: _, threads, ...entry }, workload) {
     gflops,
     // One stream reads every weight once a token; a window reads them once for all its rows.
     ...(workload.kind === 'step'
-      ? { gigabytesPerSecond: (tokensPerSecond * 4 * weightsPerToken(workload)) / 1e9 }
+      ? {
+          gigabytesPerSecond: (tokensPerSecond * (entry.turns[0].bytesPerToken ?? 4 * weightsPerToken(workload))) / 1e9,
+        }
       : {}),
     peakRss: Math.max(...entry.turns.map(({ peakRss }) => peakRss)),
     ...peakOf(entry.turns, gflops),

@@ -21,7 +21,7 @@ const { workload, workers, corpus } = JSON.parse(process.argv[2]);
 const kinds = {
   lm: async () => (await import('./ours/lm.mjs')).languageModel(workload, workers, corpus),
   layer: async () => (await import('./ours/layer.mjs')).layer(workload, workers),
-  step: async () => (await import('./ours/step.mjs')).stepper(workload),
+  step: async () => (await import('./ours/step.mjs')).stepper(workload, workers),
 };
 
 /** The sum of the FMA peaks of `count` cores at once: cores may share a clock or a power budget. */

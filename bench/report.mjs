@@ -138,7 +138,7 @@ function stepTable(results) {
   });
   if (rows.length === 0) return [];
   const head = ['', 'threads', 'timernn', 'best peer', 'its GB/s'];
-  return section('A token at a time (ours always on one thread): weights read, GB/s', table(head, rows));
+  return section('A token at a time: weights read, GB/s', table(head, rows));
 }
 
 function service(results) {

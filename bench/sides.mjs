@@ -2,6 +2,7 @@
 import brain from './peers/brain.mjs';
 import numpy from './peers/numpy.mjs';
 import onednn from './peers/onednn.mjs';
+import onnx from './peers/onnx.mjs';
 import pytorch from './peers/pytorch.mjs';
 import tfjs from './peers/tfjs.mjs';
 import { here, Side } from './side.mjs';
@@ -16,4 +17,4 @@ export function ours(workload, workers, { corpus, cores }) {
  * which gives a Side that answers the commands described in `ours.mjs`; `restart`, where tuning leaves a process that is
  * not like one that runs the chosen variant alone: then it is started again and told {"cmd":"use", variant}.
  */
-export const peers = [pytorch, onednn, numpy, tfjs, brain];
+export const peers = [pytorch, onednn, onnx, numpy, tfjs, brain];

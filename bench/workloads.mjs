@@ -21,6 +21,22 @@ export const workloads = [
   { name: 'W6', title: 'layer', ...layer, ...lstm(1), ...sizes(64, 32, 512, 512) },
   { name: 'W7r', title: 'a token at a time', ...step, ...rnn, ...sizes(1, 1, 512, 512, 10_000) },
   { name: 'W7l', title: 'a token at a time', ...step, ...lstm(2), ...sizes(1, 1, 650, 650, 10_000) },
+  {
+    name: 'W7r8',
+    title: 'the same, our weights in int8',
+    ...step,
+    ...rnn,
+    ...sizes(1, 1, 512, 512, 10_000),
+    precision: 'int8',
+  },
+  {
+    name: 'W7l8',
+    title: 'the same, our weights in int8',
+    ...step,
+    ...lstm(2),
+    ...sizes(1, 1, 650, 650, 10_000),
+    precision: 'int8',
+  },
   { name: 'W8', title: 'tiny', ...training, ...rnn, ...sizes(16, 32, 32, 128, 64) },
 ];
 
