@@ -170,7 +170,7 @@ test('a state that somebody forged, with a right checksum: an answer or a refusa
   const { modelHash } = (await get('/v1/model')).json();
   const huge = [3.4e38, -3.4e38, 1e30, 0];
   const seen = new Set<number>();
-  for (const position of [0, Number.MAX_SAFE_INTEGER]) {
+  for (const position of [0, 2 ** 52]) {
     for (const value of huge) {
       const values = Float32Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? value : value / 2));
       const state = Buffer.from(encodeState({ modelHash, position, values })).toString('base64url');
