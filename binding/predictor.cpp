@@ -41,6 +41,10 @@ class PackedWeightsWrap : public Napi::ObjectWrap<PackedWeightsWrap> {
     });
   }
 
+  void Finalize(Napi::Env env) override {
+    if (*weights_ != nullptr) Napi::MemoryManagement::AdjustExternalMemory(env, -memory(**weights_));
+  }
+
   // Set once, by a call that is done before anybody can ask for an engine.
   const Weights& weights(Napi::Env env) const {
     if (*weights_ == nullptr)
@@ -63,6 +67,8 @@ class PackedWeightsWrap : public Napi::ObjectWrap<PackedWeightsWrap> {
         *made = std::make_shared<const PredictorWeights>(model, at, params.data, precision);
       };
       const auto finish = [made, slot = weights_](Napi::Env env) {
+        // So that the collector knows what hangs on a small object.
+        if (*slot == nullptr) Napi::MemoryManagement::AdjustExternalMemory(env, memory(**made));
         *slot = *made;
         return env.Undefined();
       };
@@ -74,6 +80,10 @@ class PackedWeightsWrap : public Napi::ObjectWrap<PackedWeightsWrap> {
     return guarded(info.Env(), [&]() -> Napi::Value {
       return Napi::Number::New(info.Env(), static_cast<double>(weights(info.Env())->bytes()));
     });
+  }
+
+  static std::int64_t memory(const PredictorWeights& w) {
+    return static_cast<std::int64_t>(w.bytes() + w.spec().vocabulary * w.spec().embedding * sizeof(float));
   }
 
   ModelSpec spec_;
@@ -244,12 +254,17 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     });
   }
 
+  struct Release {
+    std::atomic<bool>* busy;
+    ~Release() { busy->store(false); }
+  };
+
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       Batch batch(info[0], *engine_);
       take(info.Env());
+      const Release release{busy_.get()};
       batch.run(*engine_);
-      busy_->store(false);
       return info.Env().Undefined();
     });
   }

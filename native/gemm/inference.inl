@@ -187,7 +187,11 @@ void int8_tile(const InferencePanels& p, std::size_t row, std::size_t first) {
       __builtin_memcpy(&sums, p.column_sum + column, sizeof sums);
       const Vf sum =
           __builtin_convertvector(h[r][i] - 128 * sums, Vf) * 256.0f + __builtin_convertvector(l[r][i], Vf);
-      finish_inference(p, row + r, column, sum * (load(p.column_scale + column) * p.row_scale[row + r]));
+      Vf product = sum * (load(p.column_scale + column) * p.row_scale[row + r]);
+      // Rounded here in every shape of tile: contracted with the bias in some, a row's bits would hang on its
+      // batch.
+      asm("" : TIMERNN_VECTOR_OPERAND(product));
+      finish_inference(p, row + r, column, product);
     }
   }
 }

@@ -66,8 +66,13 @@ void Engine::run(SessionRequest* requests, std::size_t count) {
     if (!active_.empty()) {
       feed(requests);
     } else if (!asked) {
-      return;
+      break;
     }
+  }
+  const std::size_t length = state_floats(weights_->spec(), 1);
+  for (std::size_t i = 0; i < count; ++i) {
+    SessionRequest& r = requests[i];
+    r.finite = r.finite && std::all_of(r.state, r.state + length, [](float x) { return std::isfinite(x); });
   }
 }
 

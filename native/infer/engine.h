@@ -36,7 +36,7 @@ struct SessionRequest {
   float* probabilities = nullptr;        ///< V, or k for top
   std::uint32_t* ids = nullptr;          ///< k for top, length for sample
   double* scores = nullptr;              ///< count, for score
-  bool finite = true;                    ///< out: whether all scores were
+  bool finite = true;                    ///< out: whether all scores were, and the state is
 };
 
 class Engine {

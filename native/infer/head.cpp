@@ -56,6 +56,11 @@ LinearRows Head::rows_of(const float* h, std::size_t n, std::size_t rank) {
 }
 
 void Head::answer(Team& team, const float* h, HeadQuestion* questions, std::size_t n) {
+  // Nothing is allocated by the threads: what a thread of a team throws has nowhere to go.
+  for (std::size_t r = 0; r < n; ++r) {
+    questions[r].best.reserve(questions[r].keep * threads_);
+    for (std::size_t t = 0; t < threads_; ++t) best_[t * rows_ + r].reserve(questions[r].keep);
+  }
   team.run([&](const Share& share) { answer_share(h, questions, n, share); });
 }
 
@@ -103,6 +108,7 @@ void Head::merge(HeadQuestion& q, std::size_t row) {
     q.sum += sums[c].sum * std::exp(static_cast<double>(sums[c].top) - static_cast<double>(q.top));
   }
   q.best.clear();
+  if (!std::isfinite(q.sum)) return;  // a NaN has no place in an order
   for (std::size_t t = 0; t < threads_; ++t) {
     const auto& part = best_[t * rows_ + row];
     q.best.insert(q.best.end(), part.begin(), part.end());

@@ -19,10 +19,21 @@ constexpr int kIdleTurns = 2000, kBarrierTurns = 4000;
 
 Team::Team(std::size_t size)
     : size_(size), cores_(Placement::kMostRanks), places_(size, Placement(cores_.data())) {
-  for (std::size_t rank = 1; rank < size; ++rank) threads_.emplace_back([this, rank] { serve(rank); });
+  threads_.reserve(size - 1);
+  try {
+    for (std::size_t rank = 1; rank < size; ++rank) threads_.emplace_back([this, rank] { serve(rank); });
+  } catch (...) {
+    // Those that there are must end before their vector does.
+    end();
+    throw;
+  }
 }
 
 Team::~Team() {
+  end();
+}
+
+void Team::end() {
   stop_.store(true);
   started_.fetch_add(1);
   started_.notify_all();

@@ -40,6 +40,7 @@ class Team {
   void serve(std::size_t rank);
   void settle(std::size_t rank) { places_[rank].settle(rank, size_); }
   void meet();
+  void end();
   Share share(std::size_t rank);
 
   std::size_t size_;

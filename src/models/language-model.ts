@@ -141,11 +141,9 @@ export class LanguageModel {
       );
     }
     this.#training = true;
+    this.#packed = undefined;
     try {
-      for await (const progress of runTraining(await this.#ready(), corpus, options)) {
-        this.#packed = undefined;
-        yield progress;
-      }
+      yield* runTraining(await this.#ready(), corpus, options);
     } catch (error) {
       throw adviseOnDivergence(fromForeign(error), options.clip);
     } finally {
@@ -171,8 +169,15 @@ export class LanguageModel {
    * @throws ERR_TIMERNN_OPTION; ERR_TIMERNN_STATE for a state that is none of this model, as a rejection of what is asked first
    */
   session(options: SessionOptions = {}): Session {
-    this.#packed ??= this.#call((target) => Core.make(target, this.#parts, resolvePredictorOptions()));
-    return new Session({ coming: this.#packed, vocabulary: this.vocabulary }, options);
+    const coming = this.#packed ?? this.#call((target) => Core.make(target, this.#parts, resolvePredictorOptions()));
+    // While it is trained, each session has weights of its own moment. What failed is tried again.
+    if (!this.#training) {
+      this.#packed = coming;
+      coming.catch(() => {
+        if (this.#packed === coming) this.#packed = undefined;
+      });
+    }
+    return new Session({ coming, vocabulary: this.vocabulary }, options);
   }
 
   /**

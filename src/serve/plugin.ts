@@ -2,6 +2,7 @@
  * The Fastify plugin: hooks and routes around a service. All of it is encapsulated, so an app may mount several.
  * Refuses to do: anything to the rest of the app; timeouts of connections and the signal that ends the process are the app's.
  */
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bearerGate } from './auth.js';
 import { createMetrics, type Metrics } from './metrics.js';
@@ -41,8 +42,7 @@ function handler(service: Service, route: Route) {
       const body = schema && parse(schema, request.body === undefined ? {} : request.body, 'the body', refuse);
       const { id = '' } = (request.params ?? {}) as { id?: string };
       const answer = await route.run(service, { body, id, signal: job.signal, job, request, reply });
-      leaves = answer === reply;
-      if (leaves) return reply;
+      leaves = answer instanceof Readable;
       reply.code(route.status ?? 200);
       return answer === undefined ? reply.send() : answer;
     } finally {

@@ -38,17 +38,15 @@ export function notFinite(): TimeRNNError {
 /** See the file's header. */
 export class Batcher {
   readonly #lanes: NativeEngine[];
-  readonly #options: BatcherOptions;
+  #options: BatcherOptions;
   /** The queue from `#head` on; what is before is done with. */
   #queue: Entry[] = [];
   #head = 0;
-  /** Entries of the queue that are not settled. */
+  /** Entries of the queue from there on. */
   #waiting = 0;
   #running = 0;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #closed = false;
-  #idle: (() => void)[] = [];
   #counts = { requests: 0, batches: 0, tokens: 0, refused: 0, cancelled: 0 };
 
   constructor(lanes: readonly NativeEngine[], options: BatcherOptions) {
@@ -63,11 +61,10 @@ export class Batcher {
   /**
    * Runs a request in some batch. Its state is changed where this resolves, and only there.
    *
-   * @throws (rejects) ERR_TIMERNN_OVERLOADED, ERR_TIMERNN_CLOSED, ERR_TIMERNN_NOT_FINITE, or the signal's reason
+   * @throws (rejects) ERR_TIMERNN_OVERLOADED, ERR_TIMERNN_NOT_FINITE, or the signal's reason
    */
   ask(request: Request, signal?: AbortSignal): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#closed) return Promise.reject(closedError());
     const { maxQueue } = this.#options;
     if (this.#waiting >= maxQueue) {
       this.#counts.refused++;
@@ -84,10 +81,10 @@ export class Batcher {
     });
   }
 
-  /** Refuses what comes from now on; resolves when nothing waits or runs any more. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    if (this.#waiting + this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  /** Nobody waits for others any more. */
+  hurry(): void {
+    this.#options = { ...this.#options, maxWait: 0 };
+    if (this.#waiting > 0) this.#dispatch();
   }
 
   #listen(entry: Entry, signal: AbortSignal): void {
@@ -96,9 +93,11 @@ export class Batcher {
       entry.settled = true;
       this.#counts.cancelled++;
       // Where it runs already, its answer is thrown away; the batch has a copy of the state.
-      if (entry.queued) this.#waiting--;
+      if (entry.queued) {
+        this.#queue.splice(this.#queue.indexOf(entry, this.#head), 1);
+        this.#left(1);
+      }
       entry.reject(signal.reason);
-      this.#settleIdle();
     };
     signal.addEventListener('abort', onAbort, { once: true });
     const { resolve, reject } = entry;
@@ -125,7 +124,6 @@ export class Batcher {
   #dispatch(): void {
     const { maxBatch, maxWait } = this.#options;
     while (this.#lanes.length > 0 && this.#waiting > 0) {
-      while (this.#queue[this.#head]!.settled) this.#head++;
       const waited = performance.now() - this.#queue[this.#head]!.since;
       if (this.#waiting < maxBatch && waited < maxWait) {
         this.#timer ??= setTimeout(() => {
@@ -142,11 +140,10 @@ export class Batcher {
     const taken: Entry[] = [];
     while (taken.length < most && this.#head < this.#queue.length) {
       const entry = this.#queue[this.#head++]!;
-      if (entry.settled) continue;
       entry.queued = false;
       taken.push(entry);
     }
-    this.#waiting -= taken.length;
+    this.#left(taken.length);
     // The front of the array is given back when it is the larger half, so that taking stays cheap.
     if (this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head);
@@ -174,7 +171,6 @@ export class Batcher {
       this.#lanes.push(lane);
       this.#running -= entries.length;
       if (this.#waiting > 0) this.#schedule();
-      this.#settleIdle();
     }
   }
 
@@ -196,12 +192,11 @@ export class Batcher {
     entry.reject(reason);
   }
 
-  #settleIdle(): void {
-    if (this.#waiting + this.#running > 0) return;
-    for (const resolve of this.#idle.splice(0)) resolve();
+  // A timer for nobody would keep the process alive.
+  #left(count: number): void {
+    this.#waiting -= count;
+    if (this.#waiting > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
-}
-
-function closedError(): TimeRNNError {
-  return new TimeRNNError('ERR_TIMERNN_CLOSED', 'Expected the predictor to be open, got one that was closed');
 }

@@ -44,6 +44,9 @@ export class Core {
   readonly #weights: NativePackedWeights;
   #own: NativeEngine | undefined;
   #closed = false;
+  /** Requests of sessions under way, with those that wait behind them, and measurements. */
+  #open = 0;
+  #idle: (() => void)[] = [];
 
   private constructor(parts: ModelParts, weights: NativePackedWeights, modelHash: string, options: ResolvedOptions) {
     const { lanes, threads, maxBatch } = options;
@@ -74,9 +77,7 @@ export class Core {
 
   /** Runs a request on the calling thread. @throws ERR_TIMERNN_CLOSED, ERR_TIMERNN_NOT_FINITE */
   askSync(request: Request): Answer {
-    if (this.#closed) {
-      throw new TimeRNNError('ERR_TIMERNN_CLOSED', 'Expected the predictor to be open, got one that was closed');
-    }
+    this.expectOpen();
     this.#own ??= this.engine(1);
     const batch = makeBatch([request], this.vocabulary.size);
     this.#own.runSync(batch);
@@ -85,8 +86,25 @@ export class Core {
     return answer;
   }
 
+  /** @throws ERR_TIMERNN_CLOSED */
+  expectOpen(): void {
+    if (!this.#closed) return;
+    throw new TimeRNNError('ERR_TIMERNN_CLOSED', 'Expected the predictor to be open, got one that was closed');
+  }
+
+  /** Runs what `close` waits for. @throws ERR_TIMERNN_CLOSED at once */
+  hold<T>(body: () => Promise<T>): Promise<T> {
+    this.expectOpen();
+    this.#open++;
+    return body().finally(() => {
+      if (--this.#open === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    });
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
-    await this.batcher.close();
+    this.batcher.hurry();
+    if (this.#open > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#own = undefined;
   }
 }

@@ -26,7 +26,7 @@ const NAMES: readonly string[] = [
 ] satisfies (keyof PredictorOptions)[];
 /** One of the libuv pool's four threads is left to files and DNS. */
 const MOST_LANES = 3;
-const MOST_THREADS = 256;
+const MOST_THREADS = 64;
 const LONGEST_WAIT = 60_000;
 
 /** @throws ERR_TIMERNN_OPTION */
@@ -136,7 +136,8 @@ export class Predictor {
     const streams = expectInteger('streams', options.streams ?? 1);
     const signal = checkSignal(options.signal);
     try {
-      return finitePerplexity((await corpusScore(this.#core, corpus, streams, signal)) / (corpus.length - 1), false);
+      const loss = await this.#core.hold(() => corpusScore(this.#core, corpus, streams, signal));
+      return finitePerplexity(loss / (corpus.length - 1), false);
     } catch (error) {
       throw fromForeign(error);
     }

@@ -63,7 +63,10 @@ export class Session {
     checkNames(options, ['state'], 'session');
     this.#vocabulary = core.vocabulary;
     if ('coming' in core) {
-      this.#coming = core.coming.then((made) => this.#begin(made, options.state));
+      // A copy: the caller may use the bytes for something else meanwhile.
+      const { state } = options;
+      const copied = state instanceof Uint8Array ? state.slice() : state;
+      this.#coming = core.coming.then((made) => this.#begin(made, copied));
       // A failure shows in whatever is asked next.
       this.#coming.catch(() => {});
     } else {
@@ -232,7 +235,7 @@ export class Session {
   }
 
   /**
-   * What was read, as a small blob (4 bytes a unit and 60 more) to keep or to send. Setting it goes on from there, on any machine with the
+   * What was read, as a small blob (4 bytes a number and 60 more; an LSTM has two numbers a unit) to keep or to send. Setting it goes on from there, on any machine with the
    * same model: to the same bits on the same CPU type.
    *
    * @throws (get, set) ERR_TIMERNN_BUSY as `fork`; (set) ERR_TIMERNN_STATE for a blob that is damaged or of another model
@@ -297,13 +300,19 @@ export class Session {
       this.#position += reads;
       return result;
     };
-    const running = run().finally(() => this.#pending--);
+    const held = async () => (this.#core ?? (await this.#coming)).hold(run);
+    // A session of a predictor is refused at once where that is closed; what was let in ends.
+    const running = (this.#core === undefined ? held() : this.#hold(this.#core, run)).finally(() => this.#pending--);
     this.#last = running.catch(() => {});
     try {
       return await running;
     } catch (error) {
       throw fromForeign(error);
     }
+  }
+
+  async #hold<T>(core: Core, run: () => Promise<T>): Promise<T> {
+    return core.hold(run);
   }
 
   #askSync(request: Omit<Request, 'state'>, reads: number): Answer {

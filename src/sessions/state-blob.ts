@@ -21,7 +21,7 @@ const MAGIC = 'TRNS';
 const VERSION = 1;
 const HEADER = 52;
 const CHECKSUM = 8;
-/** Far beyond any stream, and far enough below 2⁵³ that a session may go on from it. */
+/** Far beyond any stream: the count stands still there. */
 const FARTHEST = 2 ** 52;
 
 export interface StateOf {
@@ -46,7 +46,7 @@ export function encodeState({ modelHash, position, values }: StateOf): Uint8Arra
   bytes.set(Buffer.from(MAGIC, 'latin1'), 0);
   view.setUint16(4, VERSION, true);
   bytes.set(Buffer.from(modelHash, 'hex'), 8);
-  view.setBigUint64(40, BigInt(position), true);
+  view.setBigUint64(40, BigInt(Math.min(position, FARTHEST)), true);
   view.setUint32(48, values.length, true);
   for (let i = 0; i < values.length; i++) view.setFloat32(HEADER + i * 4, values[i]!, true);
   const end = bytes.length - CHECKSUM;

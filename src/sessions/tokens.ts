@@ -27,9 +27,11 @@ export function tokenOf(vocabulary: Vocabulary, token: TokenLike): number {
 export function tokensOf(vocabulary: Vocabulary, tokens: unknown): Uint32Array {
   if (typeof tokens === 'string' || typeof tokens === 'number') return Uint32Array.of(tokenOf(vocabulary, tokens));
   if (tokens instanceof Uint32Array) {
-    const bad = tokens.find((token) => token >= vocabulary.size);
+    // A copy first: what is checked is what is read.
+    const copy = tokens.slice();
+    const bad = copy.find((token) => token >= vocabulary.size);
     if (bad !== undefined) tokenOf(vocabulary, bad);
-    return tokens.slice();
+    return copy;
   }
   if (tokens === null || typeof tokens !== 'object' || !(Symbol.iterator in tokens)) {
     throw new TimeRNNError('ERR_TIMERNN_TOKEN', `Expected tokens to be a token or several, got ${describe(tokens)}`);

@@ -28,7 +28,11 @@ export interface PredictorOptions {
   threads?: number;
   /** Sessions that one batch has at most. @default 64 */
   maxBatch?: number;
-  /** Milliseconds that a request waits for others to join it while a lane is free. @default 0 */
+  /**
+   * Milliseconds that a request waits for others to join it while a lane is free. Each token of `generate`, and each 64 tokens
+   * that are read, wait anew.
+   * @default 0
+   */
   maxWait?: number;
   /** Requests that may wait; one more is refused with ERR_TIMERNN_OVERLOADED. @default 16,384 */
   maxQueue?: number;

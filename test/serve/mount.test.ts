@@ -6,7 +6,7 @@ import { Corpus, LanguageModel, type Predictor } from 'timernn';
 import timernn from 'timernn/fastify';
 import { ANSWERS } from '#src/serve/schemas.js';
 import { messageOf, problem, serve } from './helpers/app.js';
-import { smallModel } from './helpers/model.js';
+import { eventsOf, smallModel } from './helpers/model.js';
 
 let model: LanguageModel;
 let predictor: Predictor;
@@ -121,4 +121,16 @@ test('openapi.json describes every route with the limits that hold, and says whe
     Object.values(path as Record<string, { operationId: string }>).map(({ operationId }) => operationId),
   );
   t.is(new Set(ids).size, 13);
+});
+
+test('a stream that goes well leaves nothing in the log to be warned of', async (t) => {
+  const lines: string[] = [];
+  const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => void lines.push(line) } } });
+  t.teardown(() => app.close());
+  await app.register(timernn, { model: await smallModel(), metrics: false });
+  const payload = { length: 3, stream: true };
+  const answer = await app.inject({ method: 'POST', url: '/v1/generate', payload });
+  t.is(answer.statusCode, 200);
+  t.is(eventsOf(answer.body).length, 4);
+  t.deepEqual(lines, []);
 });

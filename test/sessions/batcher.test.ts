@@ -169,21 +169,38 @@ test('maxWait: a lone request waits for others, a full batch does not', async (t
   await t.notThrowsAsync(alone);
 });
 
-test('closing waits for what is there and refuses the rest', async (t) => {
-  const { batcher, engine } = setUp({ maxBatch: 1 });
-  const asked = [batcher.ask(request(1)), batcher.ask(request(2))];
+test('hurry: what waits for others goes at once, and later requests, too', async (t) => {
+  const { batcher, engine } = setUp({ maxBatch: 2, maxWait: 30_000 });
+  const first = batcher.ask(request(1));
   await turn();
-  let closed = false;
-  const closing = batcher.close().then(() => {
-    closed = true;
-  });
-  await t.throwsAsync(batcher.ask(request(3)), { code: 'ERR_TIMERNN_CLOSED' });
+  t.is(engine.batches.length, 0);
+  batcher.hurry();
+  t.is(engine.batches.length, 1);
   engine.batches[0]!.go();
-  await asked[0];
+  await first;
+  const second = batcher.ask(request(2));
   await turn();
-  t.false(closed);
   engine.batches[1]!.go();
-  await Promise.all([...asked, closing]);
-  t.true(closed);
-  await batcher.close();
+  await t.notThrowsAsync(second);
+});
+
+test('what was taken back leaves the queue at once, and its room to others', async (t) => {
+  const { batcher, engine } = setUp({ maxBatch: 1, maxQueue: 3 });
+  const running = batcher.ask(request(0));
+  await turn();
+  for (let i = 0; i < 10; i++) {
+    const controller = new AbortController();
+    const asked = batcher.ask(request(i), controller.signal);
+    controller.abort(new Error('away'));
+    await t.throwsAsync(asked, { message: 'away' });
+  }
+  const kept = [4, 5, 6].map((x) => batcher.ask(request(x)));
+  t.is(batcher.stats.queued, 3);
+  for (const i of [0, 1, 2, 3]) {
+    engine.batches[i]!.go();
+    await turn();
+    await turn();
+  }
+  await Promise.all([running, ...kept]);
+  t.deepEqual(statesOf(engine), [[1], [5], [6], [7]]);
 });

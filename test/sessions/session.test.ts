@@ -182,8 +182,11 @@ test('states that are damaged, of another model or no states are refused, and ch
   const length = stateLength(model);
   refused(forged(new Float32Array(length).fill(Number.NaN)), /finite numbers, got NaN at index 0/);
   refused(forged(new Float32Array(length + 1)), /numbers in/);
-  refused(forged(new Float32Array(length), 2 ** 52 + 1), /up to 2\^52/);
   t.deepEqual(session.state, before);
+  const far = (await predictor).session({ state: forged(new Float32Array(length), Number.MAX_SAFE_INTEGER) });
+  t.is(far.position, 2 ** 52, 'the count stands still there');
+  await far.observe(some[0]!);
+  t.is((await predictor).session({ state: far.state }).position, 2 ** 52);
   t.throws(() => model.session({ stat: before } as never), {
     code: 'ERR_TIMERNN_OPTION',
     message: /state, got "stat"/,
@@ -230,6 +233,31 @@ test('a session of a model has the weights of the moment when it was made', asyn
   t.deepEqual(await before.step(some[0]!), p);
   t.notDeepEqual(await own.session().step(some[0]!), p);
   await t.throwsAsync(own.session({ state: before.state }).step(0), { code: 'ERR_TIMERNN_STATE' });
+});
+
+test('close: what was asked is answered, however long; what comes later is refused', async (t) => {
+  const own = await model.predictor({ lanes: 1, maxWait: 20_000 });
+  const session = own.session();
+  const asked = [session.observe(corpus.tokens.slice(0, 500)), session.step(some[0]!), own.perplexity(corpus)];
+  const closing = own.close();
+  await t.throwsAsync(session.step(some[0]!), { code: 'ERR_TIMERNN_CLOSED' });
+  await t.throwsAsync(own.perplexity(corpus), { code: 'ERR_TIMERNN_CLOSED' });
+  t.throws(() => own.session().stepSync(some[0]!), { code: 'ERR_TIMERNN_CLOSED' });
+  await t.notThrowsAsync(Promise.all(asked));
+  await closing;
+  t.is(session.position, 501);
+  await own.close();
+});
+
+test('a request whose state overflows is refused, and the session is as it was', async (t) => {
+  const wild = newModel(corpus, { layers: [{ cell: 'rnn', size: 8, activation: 'relu' }], more: { initialRange: 50 } });
+  const session = wild.session();
+  const error = await t.throwsAsync(session.observe(corpus.tokens.slice(0, 400)));
+  t.is((error as { code?: string }).code, 'ERR_TIMERNN_NOT_FINITE');
+  t.is(session.position, 0);
+  const again = wild.session({ state: session.state });
+  await t.notThrowsAsync(again.ready);
+  await t.notThrowsAsync(session.step(some[0]!));
 });
 
 test('perplexity of a predictor is the model’s in float32, and near it in the others', async (t) => {

@@ -105,12 +105,12 @@ function precisionLine(precision: Precision, { value, float32, weightBytes }: Aw
 
 async function action(modelPath: string, file: string, flags: Flags): Promise<void> {
   const dynamic = dynamicOptions(flags);
-  const model = await loadModel(modelPath, file);
-  const { vocabulary } = model;
-  const corpus = await loadCorpus(file, { vocabulary });
   if (flags.precision !== undefined && dynamic !== undefined) {
     throw new UsageError('--precision: expected it without --dynamic, whose weights change as it reads');
   }
+  const model = await loadModel(modelPath, file);
+  const { vocabulary } = model;
+  const corpus = await loadCorpus(file, { vocabulary });
   const started = performance.now();
   const compared =
     flags.precision === undefined ? undefined : await compare(model, corpus, flags.precision, flags.streams);

@@ -78,7 +78,8 @@ async function stream({ job, request, reply }: Call<Body>, made: AsyncGenerator<
   reply.header('content-type', 'text/event-stream; charset=utf-8').header('cache-control', 'no-cache');
   // nginx would otherwise collect the events.
   reply.header('x-accel-buffering', 'no');
-  return reply.send(source);
+  // Not the reply: awaited, that is its end, and what the handler returned then would be sent after it.
+  return source;
 }
 
 async function run(service: Service, call: Call<Body>) {
