@@ -179,6 +179,8 @@ export async function mount(app: FastifyInstance, service: Service): Promise<voi
       app.route({ method, url, bodyLimit: settings.limits.bodyLimit, schema, handler: handler(service, route) });
     }
     if (settings.model !== undefined) await service.packed();
+    // A predictor that is still on its way: requests say only that it did not come, the log says why.
+    else service.packed().catch((error: unknown) => app.log.error({ err: error }, 'the predictor did not come'));
   } catch (error) {
     await service.close();
     throw error;

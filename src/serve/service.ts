@@ -69,7 +69,7 @@ export class Service {
   /** @throws HttpProblem (503) before the model is packed */
   get predictor(): ServedPredictor {
     if (this.#predictor !== undefined) return this.#predictor;
-    const got = this.#failure === undefined ? 'one that is still being packed' : 'one that could not be packed';
+    const got = this.#failure === undefined ? 'one that is still being packed' : 'one that did not come';
     throw new HttpProblem(503, 'NOT_READY', `Expected a model that is ready, got ${got}`, 1);
   }
 

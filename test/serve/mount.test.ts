@@ -134,3 +134,14 @@ test('a stream that goes well leaves nothing in the log to be warned of', async 
   t.is(eventsOf(answer.body).length, 4);
   t.deepEqual(lines, []);
 });
+
+test('a predictor that does not come: the log says why, requests only that', async (t) => {
+  const lines: string[] = [];
+  const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => void lines.push(line) } } });
+  t.teardown(() => app.close());
+  await app.register(timernn, { predictor: Promise.reject(new Error('no such file')), metrics: false });
+  const answer = await app.inject({ method: 'POST', url: '/v1/next', payload: { text: 'the ' } });
+  t.deepEqual(problem(answer), [503, 'NOT_READY']);
+  t.false(answer.body.includes('no such file'));
+  t.regex(lines[0]!, /no such file/);
+});
