@@ -1,17 +1,11 @@
 // Spinning barriers; see team.h.
 #include "team.h"
 
+#include "../core/relax.h"
+
 namespace timernn {
 
 namespace {
-inline void relax() {
-#if defined(__x86_64__) || defined(_M_X64)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
 // Turns before a thread without work sleeps (some tens of microseconds: the next token usually comes sooner),
 // and before one at a barrier lets others onto its core.
 constexpr int kIdleTurns = 2000, kBarrierTurns = 4000;

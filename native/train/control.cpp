@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "../core/error.h"
+#include "../core/relax.h"
 
 #if defined(__linux__)
 #include <linux/futex.h>
@@ -20,14 +21,6 @@ namespace timernn {
 
 namespace {
 using Atomic = std::atomic_ref<std::int32_t>;
-
-inline void relax() {
-#if defined(__x86_64__) || defined(_M_X64)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 // Sleeps while *word == seen, at most 50 ms: a wake that was missed for any reason costs that much and no
 // more.

@@ -4,9 +4,10 @@
  * Refuses to do: modules that timernn has no cell for; reading data.
  */
 import type { TensorInfo } from '../checkpoint/safetensors.js';
+import { wrongFile } from '../models/model-file.js';
 import type { LayerOptions } from '../models/types.js';
 import { type LayerNames, layerNames, NAMES } from './pytorch-names.js';
-import { TensorSet, wrong } from './tensor-set.js';
+import { TensorSet } from './tensor-set.js';
 
 /** A layer as the file has it. */
 export interface FoundLayer {
@@ -43,9 +44,9 @@ const PARTS = 'tensors of an embedding (encoder), recurrent layers (rnn, or rnns
 /** Modules that are recognised, to be refused by name. */
 function refuseForeign(tensors: TensorSet): void {
   const reversed = tensors.find(/_reverse$/);
-  if (reversed !== undefined) throw wrong(tensors.path, 'layers that read in one direction', reversed);
+  if (reversed !== undefined) throw wrongFile(tensors.path, 'layers that read in one direction', reversed);
   const projected = tensors.find(/\.weight_hr_l\d+$/);
-  if (projected !== undefined) throw wrong(tensors.path, 'an nn.LSTM without proj_size', projected);
+  if (projected !== undefined) throw wrongFile(tensors.path, 'an nn.LSTM without proj_size', projected);
 }
 
 function findBiases(tensors: TensorSet, { inputBias, recurrentBias }: LayerNames, rows: number): boolean {
@@ -60,7 +61,7 @@ function findLayer(tensors: TensorSet, names: LayerNames, inputSize: number): Fo
   const cell = CELL_OF_GATES.get(rows / size);
   if (cell === undefined) {
     const expected = `${names.recurrentWeight} as H×H (nn.RNN), 3·H×H (nn.GRU) or 4·H×H (nn.LSTM)`;
-    throw wrong(tensors.path, expected, `${rows}×${size}`);
+    throw wrongFile(tensors.path, expected, `${rows}×${size}`);
   }
   tensors.expect(names.inputWeight, [rows, inputSize]);
   return { cell, size, inputSize, names, biases: findBiases(tensors, names, rows) };
@@ -72,7 +73,7 @@ function findLayers(tensors: TensorSet, embedding: number): FoundLayer[] {
   const shared = present(layerNames(true, 0));
   if (!shared && !present(layerNames(false, 0))) {
     const expected = `a tensor ${layerNames(true, 0).inputWeight} or ${layerNames(false, 0).inputWeight}`;
-    throw wrong(tensors.path, expected, 'neither');
+    throw wrongFile(tensors.path, expected, 'neither');
   }
   const layers: FoundLayer[] = [];
   for (let names = layerNames(shared, 0); present(names); names = layerNames(shared, layers.length)) {
@@ -86,7 +87,7 @@ function findProjection(tensors: TensorSet, embedding: number, last: number): bo
   if (embedding !== last) tensors.expect(NAMES.projection, [embedding, last]);
   else if (tensors.has(NAMES.projection)) {
     const expected = `no ${NAMES.projection} where the last layer's size is the embedding's (${embedding})`;
-    throw wrong(tensors.path, expected, 'one');
+    throw wrongFile(tensors.path, expected, 'one');
   }
   return embedding !== last;
 }
@@ -112,7 +113,7 @@ export function findArchitecture(
   const layers = findLayers(tensors, embedding);
   const last = layers.at(-1)!.size;
   if (!tied && tensors.has(NAMES.projection)) {
-    throw wrong(path, `${NAMES.projection} only in a tied model`, 'one in a model that nobody called tied');
+    throw wrongFile(path, `${NAMES.projection} only in a tied model`, 'one in a model that nobody called tied');
   }
   const projection = tied && findProjection(tensors, embedding, last);
   if (decoder !== undefined) tensors.expect(decoder, [vocabulary, tied ? embedding : last]);

@@ -6,11 +6,10 @@ import { setImmediate } from 'node:timers/promises';
 import { floatsOfBrain, floatsOfHalf } from '../checkpoint/half.js';
 import type { LoadedTensor } from '../checkpoint/safetensors.js';
 import { viewsOf } from '../memory/arena.js';
-import type { ModelParts } from '../models/model-file.js';
+import { type ModelParts, wrongFile } from '../models/model-file.js';
 import { transposed } from './matrix.js';
 import type { Found, FoundLayer } from './pytorch-architecture.js';
 import { NAMES } from './pytorch-names.js';
-import { wrong } from './tensor-set.js';
 
 /** A tensor's numbers by its name, checked and as 32-bit floats. */
 type Source = (name: string) => Float32Array;
@@ -33,7 +32,7 @@ function expectFinite(path: string, name: string, floats: Float32Array, original
   const bad = firstNotFinite(floats);
   if (bad < 0) return floats;
   const got = original instanceof Uint16Array ? floats[bad] : original[bad];
-  throw wrong(path, `weights in ${name} that are finite as 32-bit floats`, `${got} at index ${bad}`);
+  throw wrongFile(path, `weights in ${name} that are finite as 32-bit floats`, `${got} at index ${bad}`);
 }
 
 /** b = b_ih + b_hh where the sum is all that counts. What is zero leaves the other as it is, to the sign of its zero. */
@@ -61,7 +60,7 @@ function expectEqual(path: string, table: Float32Array, decoder: Float32Array): 
   let at = 0;
   while (at < table.length && table[at] === decoder[at]) at++;
   if (at === table.length) return;
-  throw wrong(
+  throw wrongFile(
     path,
     `equal ${NAMES.encoder} and ${NAMES.decoder}, as the model is tied`,
     `${table[at]} and ${decoder[at]} at index ${at}; with tied false each keeps its own`,

@@ -9,6 +9,7 @@ import { describe, TimeRNNError } from '../errors.js';
 import { allocateFloats } from '../memory/arena.js';
 import { planLayout } from '../memory/layout.js';
 import { LanguageModel } from '../models/language-model.js';
+import { wrongFile } from '../models/model-file.js';
 import { nativeSpec } from '../models/spec.js';
 import type { ModelSpec } from '../models/types.js';
 import { native } from '../native.js';
@@ -17,7 +18,6 @@ import { type Found, findArchitecture } from './pytorch-architecture.js';
 import { fillParameters } from './pytorch-fill.js';
 import { parsePyTorchMetadata, type Said } from './pytorch-metadata.js';
 import { specOf } from './pytorch-spec.js';
-import { wrong } from './tensor-set.js';
 
 /** How a file of PyTorch is read. */
 export interface ImportOptions {
@@ -105,7 +105,7 @@ async function readPlanned(path: string, { found, metadata }: Plan): Promise<Rea
     !isDeepStrictEqual(file.metadata, metadata) ||
     !isDeepStrictEqual(findArchitecture(path, file.tensors, found.tied), found)
   ) {
-    throw wrong(path, 'the same content while it is read', 'another model in its place');
+    throw wrongFile(path, 'the same content while it is read', 'another model in its place');
   }
   return file.tensors;
 }

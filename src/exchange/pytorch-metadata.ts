@@ -4,12 +4,11 @@
  */
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe } from '../errors.js';
-import { MODEL_FORMAT } from '../models/model-file.js';
+import { MODEL_FORMAT, metadataJson, wrongFile } from '../models/model-file.js';
 import { parseSpec } from '../models/spec.js';
 import type { ModelSpec } from '../models/types.js';
 import { PRODUCER, PRODUCER_VERSION } from './pytorch-export.js';
 import { NAMES } from './pytorch-names.js';
-import { wrong } from './tensor-set.js';
 
 /** Of our own export; files of others have neither part. */
 export interface Said {
@@ -19,30 +18,20 @@ export interface Said {
   shared: boolean;
 }
 
-function json(path: string, metadata: ReadonlyMap<string, string>, key: string): unknown {
-  const text = metadata.get(key);
-  if (text === undefined) throw wrong(path, `a "${key}" entry in its metadata`, 'none');
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw wrong(path, `JSON in its metadata entry "${key}"`, describe(text));
-  }
-}
-
 /** @throws ERR_TIMERNN_FORMAT, ERR_TIMERNN_SPEC, ERR_TIMERNN_VOCABULARY where a file calls itself our export and is none */
 export function parsePyTorchMetadata(path: string, metadata: ReadonlyMap<string, string>): Said {
   const shared = metadata.get(NAMES.decoder) === NAMES.encoder || metadata.get(NAMES.encoder) === NAMES.decoder;
   if (metadata.get('format') === MODEL_FORMAT) {
-    throw wrong(path, 'tensors with names of PyTorch', 'a model of timernn, which needs no import');
+    throw wrongFile(path, 'tensors with names of PyTorch', 'a model of timernn, which needs no import');
   }
   if (metadata.get('producer') !== PRODUCER) return { shared };
   const version = metadata.get('version');
   if (version !== PRODUCER_VERSION)
-    throw wrong(path, `the version ${PRODUCER_VERSION} of ${PRODUCER}`, describe(version));
-  const spec = parseSpec(json(path, metadata, 'spec'));
-  const vocabulary = Vocabulary.fromJSON(json(path, metadata, 'vocabulary'));
+    throw wrongFile(path, `the version ${PRODUCER_VERSION} of ${PRODUCER}`, describe(version));
+  const spec = parseSpec(metadataJson(path, metadata, 'spec'));
+  const vocabulary = Vocabulary.fromJSON(metadataJson(path, metadata, 'vocabulary'));
   if (metadata.get('vocabularyHash') !== vocabulary.hash) {
-    throw wrong(path, `the vocabulary hash ${vocabulary.hash}`, describe(metadata.get('vocabularyHash')));
+    throw wrongFile(path, `the vocabulary hash ${vocabulary.hash}`, describe(metadata.get('vocabularyHash')));
   }
   return { spec, vocabulary, shared };
 }

@@ -3,10 +3,10 @@
  * Refuses to do: guessing which is right where they contradict each other.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { wrongFile } from '../models/model-file.js';
 import { parseSpec } from '../models/spec.js';
 import type { LayerOptions, ModelSpec } from '../models/types.js';
 import type { Found } from './pytorch-architecture.js';
-import { wrong } from './tensor-set.js';
 
 /** What tensors can show of a spec. */
 function visible({ input, layers }: Pick<ModelSpec, 'input' | 'layers'>) {
@@ -42,7 +42,7 @@ export function specOf(
   if (said !== undefined) {
     const [got, expected] = [visible(said), visible({ input, layers })];
     if (!isDeepStrictEqual(got, expected)) {
-      throw wrong(path, `a spec of its tensors in its metadata (${inWords(expected)})`, inWords(got));
+      throw wrongFile(path, `a spec of its tensors in its metadata (${inWords(expected)})`, inWords(got));
     }
   }
   return parseSpec({

@@ -3,17 +3,13 @@
  * ask for, and none may be left over. Refuses to do: knowing any name; reading data.
  */
 import type { TensorInfo } from '../checkpoint/safetensors.js';
-import { describe, TimeRNNError } from '../errors.js';
+import { describe } from '../errors.js';
+import { wrongFile } from '../models/model-file.js';
 
 /** What is known of a tensor before it is read. */
 type Known = Pick<TensorInfo, 'dtype' | 'shape'>;
 
 const READABLE: readonly string[] = ['F32', 'F64', 'F16', 'BF16'];
-
-/** An error that names the file. */
-export function wrong(path: string, expected: string, got: string): TimeRNNError {
-  return new TimeRNNError('ERR_TIMERNN_FORMAT', `Expected ${path} to have ${expected}, got ${got}`);
-}
 
 /** A shape in a message; a stranger's may be long. */
 const shown = (shape: readonly number[]) =>
@@ -43,20 +39,20 @@ export class TensorSet {
    */
   matrix(name: string, what: string): [rows: number, columns: number] {
     const { shape } = this.#take(name, what);
-    if (shape.length !== 2) throw wrong(this.path, `${name} as ${what}`, shown(shape));
+    if (shape.length !== 2) throw wrongFile(this.path, `${name} as ${what}`, shown(shape));
     return shape as [number, number];
   }
 
   /** @throws ERR_TIMERNN_FORMAT unless it is there, of floats, and of this shape */
   expect(name: string, shape: readonly number[]): void {
     const got = this.#take(name, shown(shape)).shape;
-    if (got.join() !== shape.join()) throw wrong(this.path, `${name} as ${shown(shape)}`, shown(got));
+    if (got.join() !== shape.join()) throw wrongFile(this.path, `${name} as ${shown(shape)}`, shown(got));
   }
 
   /** @throws ERR_TIMERNN_FORMAT where a tensor is left that nobody has asked for */
   expectNothingLeft(what: string): void {
     const [name] = this.#left.keys();
-    if (name !== undefined) throw wrong(this.path, `only ${what}`, `a tensor ${describe(name)}`);
+    if (name !== undefined) throw wrongFile(this.path, `only ${what}`, `a tensor ${describe(name)}`);
   }
 
   /** The first name left that matches. */
@@ -66,9 +62,9 @@ export class TensorSet {
 
   #take(name: string, what: string): Known {
     const found = this.#left.get(name);
-    if (found === undefined) throw wrong(this.path, `the tensor ${name} (${what})`, 'none of that name');
+    if (found === undefined) throw wrongFile(this.path, `the tensor ${name} (${what})`, 'none of that name');
     if (!READABLE.includes(found.dtype)) {
-      throw wrong(this.path, `${name} as one of ${READABLE.join(', ')}`, found.dtype);
+      throw wrongFile(this.path, `${name} as one of ${READABLE.join(', ')}`, found.dtype);
     }
     this.#left.delete(name);
     return found;

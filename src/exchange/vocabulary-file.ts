@@ -8,7 +8,7 @@ import { readSafetensorsHeader } from '../checkpoint/safetensors.js';
 import type { TextOptions } from '../data/vocabulary.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe, TimeRNNError } from '../errors.js';
-import { wrong } from './tensor-set.js';
+import { wrongFile } from '../models/model-file.js';
 
 /** Files larger than this are no lists of tokens: a million long words take a tenth of it. */
 const LARGEST_BYTES = 256 * 1024 * 1024;
@@ -48,10 +48,10 @@ function parse(path: string, text: string): unknown {
 async function ofModel(path: string): Promise<Vocabulary> {
   const { metadata } = await readSafetensorsHeader(path);
   const text = metadata.get('vocabulary');
-  if (text === undefined) throw wrong(path, 'a "vocabulary" entry in its metadata', 'none');
+  if (text === undefined) throw wrongFile(path, 'a "vocabulary" entry in its metadata', 'none');
   const vocabulary = Vocabulary.fromJSON(parse(`the vocabulary of ${path}`, text));
   const hash = metadata.get('vocabularyHash');
-  if (hash !== vocabulary.hash) throw wrong(path, `the vocabulary hash ${vocabulary.hash}`, describe(hash));
+  if (hash !== vocabulary.hash) throw wrongFile(path, `the vocabulary hash ${vocabulary.hash}`, describe(hash));
   return vocabulary;
 }
 

@@ -61,17 +61,19 @@ export async function writeModel(
   );
 }
 
-function wrong(path: string, expected: string, got: string): TimeRNNError {
+/** A file that is not what it says. */
+export function wrongFile(path: string, expected: string, got: string): TimeRNNError {
   return new TimeRNNError('ERR_TIMERNN_FORMAT', `Expected ${path} to have ${expected}, got ${got}`);
 }
 
-function parseJson(path: string, metadata: ReadonlyMap<string, string>, key: string): unknown {
+/** An entry of a file's metadata, as the JSON that it must be. @throws ERR_TIMERNN_FORMAT */
+export function metadataJson(path: string, metadata: ReadonlyMap<string, string>, key: string): unknown {
   const text = metadata.get(key);
-  if (text === undefined) throw wrong(path, `a "${key}" entry in its metadata`, 'none');
+  if (text === undefined) throw wrongFile(path, `a "${key}" entry in its metadata`, 'none');
   try {
     return JSON.parse(text);
   } catch {
-    throw wrong(path, `JSON in its metadata entry "${key}"`, describe(text));
+    throw wrongFile(path, `JSON in its metadata entry "${key}"`, describe(text));
   }
 }
 
@@ -85,16 +87,16 @@ export function parseModelMetadata(
   if (format !== MODEL_FORMAT) {
     // What PyTorch's world writes there.
     const hint = format === 'pt' ? '; importPyTorch or `timernn import` makes a model of a file of PyTorch' : '';
-    throw wrong(path, `the format ${MODEL_FORMAT}`, describe(format) + hint);
+    throw wrongFile(path, `the format ${MODEL_FORMAT}`, describe(format) + hint);
   }
-  if (version !== MODEL_VERSION) throw wrong(path, `the format version ${MODEL_VERSION}`, describe(version));
-  const spec = parseSpec(parseJson(path, metadata, 'spec'));
-  const vocabulary = Vocabulary.fromJSON(parseJson(path, metadata, 'vocabulary'));
+  if (version !== MODEL_VERSION) throw wrongFile(path, `the format version ${MODEL_VERSION}`, describe(version));
+  const spec = parseSpec(metadataJson(path, metadata, 'spec'));
+  const vocabulary = Vocabulary.fromJSON(metadataJson(path, metadata, 'vocabulary'));
   if (vocabulary.size !== spec.input.vocabulary) {
-    throw wrong(path, `a vocabulary of ${spec.input.vocabulary} tokens`, String(vocabulary.size));
+    throw wrongFile(path, `a vocabulary of ${spec.input.vocabulary} tokens`, String(vocabulary.size));
   }
   if (metadata.get('vocabularyHash') !== vocabulary.hash) {
-    throw wrong(path, `the vocabulary hash ${vocabulary.hash}`, describe(metadata.get('vocabularyHash')));
+    throw wrongFile(path, `the vocabulary hash ${vocabulary.hash}`, describe(metadata.get('vocabularyHash')));
   }
   return { spec, vocabulary };
 }
@@ -118,12 +120,12 @@ export async function readModel(path: string): Promise<ModelParts> {
   const views = viewsOf(parts.params, layout);
   const found = await readSafetensors(path, { destination: ({ name }) => views.get(name) });
   if (!isDeepStrictEqual(found.metadata, metadata) || found.tensors.size !== views.size) {
-    throw wrong(path, 'the same content while it is read', 'another model in its place');
+    throw wrongFile(path, 'the same content while it is read', 'another model in its place');
   }
   const bad = parts.params.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) {
     const place = parts.layout.placements.findLast(({ offset }) => offset <= bad)!;
-    throw wrong(path, `finite weights in ${place.name}`, `${parts.params[bad]} at index ${bad - place.offset}`);
+    throw wrongFile(path, `finite weights in ${place.name}`, `${parts.params[bad]} at index ${bad - place.offset}`);
   }
   return parts;
 }
@@ -132,12 +134,16 @@ function checkTensors(path: string, layout: Layout, tensors: readonly TensorInfo
   const places = new Map(layout.placements.map((place) => [place.name, place]));
   for (const { name, dtype, shape } of tensors) {
     const place = places.get(name);
-    if (place === undefined) throw wrong(path, 'only tensors of its spec', describe(name));
+    if (place === undefined) throw wrongFile(path, 'only tensors of its spec', describe(name));
     if (dtype !== 'F32' || shape.join() !== place.shape.join()) {
-      throw wrong(path, `${name} as F32 [${place.shape.join(', ')}]`, `${dtype} [${shape.slice(0, 16).join(', ')}]`);
+      throw wrongFile(
+        path,
+        `${name} as F32 [${place.shape.join(', ')}]`,
+        `${dtype} [${shape.slice(0, 16).join(', ')}]`,
+      );
     }
     places.delete(name);
   }
   const [missing] = places.keys();
-  if (missing !== undefined) throw wrong(path, `the tensor ${missing}`, 'none of that name');
+  if (missing !== undefined) throw wrongFile(path, `the tensor ${missing}`, 'none of that name');
 }

@@ -5,7 +5,7 @@
  * Refuses to do: keeping sessions' requests in order (a session asks for one thing at a time).
  */
 import { TimeRNNError } from '../errors.js';
-import type { NativeEngine } from '../native-types.js';
+import type { NativeEngine } from '../native-inference.js';
 import { type Answer, makeBatch, type Request, readBatch } from './request.js';
 import type { PredictorStats } from './types.js';
 

@@ -9,7 +9,7 @@ import { TimeRNNError } from '../errors.js';
 import type { ModelParts } from '../models/model-file.js';
 import { nativeSpec, withoutNoise } from '../models/spec.js';
 import { native } from '../native.js';
-import type { NativeEngine, NativePackedWeights } from '../native-types.js';
+import type { NativeEngine, NativePackedWeights } from '../native-inference.js';
 import type { QuestionTarget } from '../train/target.js';
 import { Batcher, notFinite } from './batcher.js';
 import { type Answer, makeBatch, type Request, readBatch } from './request.js';

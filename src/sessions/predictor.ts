@@ -45,11 +45,19 @@ export function resolvePredictorOptions(options: PredictorOptions = {}): Resolve
       `Expected maxWait to be a number of milliseconds in [0, ${LONGEST_WAIT}], got ${describe(maxWait)}`,
     );
   }
+  const lanes = expectInteger('lanes', options.lanes ?? Math.min(availableParallelism(), MOST_LANES), 1, MOST_THREADS);
+  const threads = expectInteger('threads', options.threads ?? 1, 1, MOST_THREADS);
+  if (lanes * threads > MOST_THREADS) {
+    throw new TimeRNNError(
+      'ERR_TIMERNN_OPTION',
+      `Expected lanes times threads to be at most ${MOST_THREADS}, got ${lanes} times ${threads}`,
+    );
+  }
   return {
     precision,
     maxWait,
-    lanes: expectInteger('lanes', options.lanes ?? Math.min(availableParallelism(), MOST_LANES), 1, MOST_THREADS),
-    threads: expectInteger('threads', options.threads ?? 1, 1, MOST_THREADS),
+    lanes,
+    threads,
     maxBatch: expectInteger('maxBatch', options.maxBatch ?? 64, 1, 65_536),
     maxQueue: expectInteger('maxQueue', options.maxQueue ?? 16_384),
   };

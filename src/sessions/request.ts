@@ -2,7 +2,7 @@
  * One request of a session, as the batcher takes it: what to read, what to answer, and the state that it works on.
  * Refuses to do: checking what users pass (see `session.ts`).
  */
-import { ASK, type NativeBatch, NUMBERS } from '../native-types.js';
+import { ASK, type NativeBatch, NUMBERS } from '../native-inference.js';
 
 /** What a request asks for. */
 export type Ask = keyof typeof ASK;

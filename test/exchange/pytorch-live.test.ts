@@ -14,6 +14,8 @@ import { documented, python, runPython } from './helpers/docs.js';
 import { ownPerplexity, perplexityOf, referenceLogits, type Window } from './helpers/logits.js';
 import { MIXED, nameOf, PYTORCH_VARIANTS, randomModel, randomWindow } from './helpers/models.js';
 
+// Skipped without one: PyTorch is no npm package, and a fresh machine has none. The committed goldens hold the import to
+// PyTorch's figures everywhere.
 const live = python === undefined ? test.skip : test;
 const reason = python === undefined ? ' (skipped: TIMERNN_PYTHON names no Python with torch)' : '';
 /** Both compute in single precision over 12 steps, the reference in double. */

@@ -68,11 +68,14 @@ test('slow senders: headers and bodies that never end are answered with 408 and 
 });
 
 test('a connection on which nothing moves is closed', async (t) => {
-  const { port } = await listen(t, {}, { connectionTimeout: 0.1 });
-  const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => undefined);
-  await once(socket, 'close');
-  t.pass();
+  const { server, port } = await listen(t, {}, { connectionTimeout: 0.1 });
+  const connected = once(server.app.server, 'connection');
+  const socket = connect(port, '127.0.0.1').resume();
+  const [atServer] = await connected;
+  const [failed] = await once(socket, 'close');
+  t.false(failed, 'it was ended, not broken');
+  t.true(atServer.destroyed);
+  t.is(atServer.bytesRead, 0);
 });
 
 test('what is not HTTP, and headers without end, are answered and closed', async (t) => {

@@ -1,7 +1,7 @@
 /** The batcher, with engines that answer when the test says so: order, batches, back-pressure, signals, closing. */
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import type { NativeBatch, NativeEngine } from '#src/native-types.js';
+import type { NativeBatch, NativeEngine } from '#src/native-inference.js';
 import { Batcher } from '#src/sessions/batcher.js';
 import type { Request } from '#src/sessions/request.js';
 

@@ -210,6 +210,15 @@ test('bad tokens and options are refused at once, and change nothing', async (t)
   }
   t.is(session.position, 0);
   t.deepEqual(session.state, (await predictor).session().state);
+  const options = [
+    { lanes: 0 },
+    { threads: 65 },
+    { lanes: 8, threads: 9 },
+    { maxWait: -1 },
+    { precision: 'int4' },
+    { lane: 1 },
+  ];
+  for (const bad of options) await t.throwsAsync(model.predictor(bad as never), { code: 'ERR_TIMERNN_OPTION' });
 });
 
 test('while a request is under way, nothing else touches the state', async (t) => {
