@@ -4,7 +4,7 @@
  * Refuses to do: modules that timernn has no cell for; reading data.
  */
 import type { TensorInfo } from '../checkpoint/safetensors.js';
-import { wrongFile } from '../models/model-file.js';
+import { wrongFile } from '../checkpoint/wrong-file.js';
 import type { LayerOptions } from '../models/types.js';
 import { type LayerNames, layerNames, NAMES } from './pytorch-names.js';
 import { TensorSet } from './tensor-set.js';

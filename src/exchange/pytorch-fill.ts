@@ -5,8 +5,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { floatsOfBrain, floatsOfHalf } from '../checkpoint/half.js';
 import type { LoadedTensor } from '../checkpoint/safetensors.js';
+import { wrongFile } from '../checkpoint/wrong-file.js';
 import { viewsOf } from '../memory/arena.js';
-import { type ModelParts, wrongFile } from '../models/model-file.js';
+import type { ModelParts } from '../models/model-file.js';
 import { transposed } from './matrix.js';
 import type { Found, FoundLayer } from './pytorch-architecture.js';
 import { NAMES } from './pytorch-names.js';

@@ -4,12 +4,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type LoadedTensor, readSafetensors, readSafetensorsHeader } from '../checkpoint/safetensors.js';
+import { wrongFile } from '../checkpoint/wrong-file.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe, TimeRNNError } from '../errors.js';
 import { allocateFloats } from '../memory/arena.js';
 import { planLayout } from '../memory/layout.js';
 import { LanguageModel } from '../models/language-model.js';
-import { wrongFile } from '../models/model-file.js';
 import { nativeSpec } from '../models/spec.js';
 import type { ModelSpec } from '../models/types.js';
 import { native } from '../native.js';

@@ -2,9 +2,11 @@
  * What a file's metadata says beyond its tensors: the spec and the vocabulary of our own export, and which table PyTorch's
  * `save_model` left out. Refuses to do: reading files; believing a spec that the tensors contradict (see `pytorch-spec.ts`).
  */
+
+import { metadataJson, wrongFile } from '../checkpoint/wrong-file.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe } from '../errors.js';
-import { MODEL_FORMAT, metadataJson, wrongFile } from '../models/model-file.js';
+import { MODEL_FORMAT } from '../models/model-file.js';
 import { parseSpec } from '../models/spec.js';
 import type { ModelSpec } from '../models/types.js';
 import { PRODUCER, PRODUCER_VERSION } from './pytorch-export.js';

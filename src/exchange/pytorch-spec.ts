@@ -3,7 +3,7 @@
  * Refuses to do: guessing which is right where they contradict each other.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { wrongFile } from '../models/model-file.js';
+import { wrongFile } from '../checkpoint/wrong-file.js';
 import { parseSpec } from '../models/spec.js';
 import type { LayerOptions, ModelSpec } from '../models/types.js';
 import type { Found } from './pytorch-architecture.js';

@@ -3,8 +3,8 @@
  * ask for, and none may be left over. Refuses to do: knowing any name; reading data.
  */
 import type { TensorInfo } from '../checkpoint/safetensors.js';
+import { wrongFile } from '../checkpoint/wrong-file.js';
 import { describe } from '../errors.js';
-import { wrongFile } from '../models/model-file.js';
 
 /** What is known of a tensor before it is read. */
 type Known = Pick<TensorInfo, 'dtype' | 'shape'>;

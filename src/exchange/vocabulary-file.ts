@@ -5,10 +5,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { readSafetensorsHeader } from '../checkpoint/safetensors.js';
+import { wrongFile } from '../checkpoint/wrong-file.js';
 import type { TextOptions } from '../data/vocabulary.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe, TimeRNNError } from '../errors.js';
-import { wrongFile } from '../models/model-file.js';
 
 /** Files larger than this are no lists of tokens: a million long words take a tenth of it. */
 const LARGEST_BYTES = 256 * 1024 * 1024;

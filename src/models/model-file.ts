@@ -10,8 +10,9 @@ import {
   type TensorInfo,
   writeSafetensors,
 } from '../checkpoint/safetensors.js';
+import { metadataJson, wrongFile } from '../checkpoint/wrong-file.js';
 import { Vocabulary } from '../data/vocabulary.js';
-import { describe, TimeRNNError } from '../errors.js';
+import { describe } from '../errors.js';
 import { allocateFloats, viewsOf } from '../memory/arena.js';
 import { type Layout, planLayout } from '../memory/layout.js';
 import { native } from '../native.js';
@@ -59,22 +60,6 @@ export async function writeModel(
     },
     fileSystem,
   );
-}
-
-/** A file that is not what it says. */
-export function wrongFile(path: string, expected: string, got: string): TimeRNNError {
-  return new TimeRNNError('ERR_TIMERNN_FORMAT', `Expected ${path} to have ${expected}, got ${got}`);
-}
-
-/** An entry of a file's metadata, as the JSON that it must be. @throws ERR_TIMERNN_FORMAT */
-export function metadataJson(path: string, metadata: ReadonlyMap<string, string>, key: string): unknown {
-  const text = metadata.get(key);
-  if (text === undefined) throw wrongFile(path, `a "${key}" entry in its metadata`, 'none');
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw wrongFile(path, `JSON in its metadata entry "${key}"`, describe(text));
-  }
 }
 
 /** Reads spec and vocabulary out of a model file's metadata. @throws ERR_TIMERNN_FORMAT or what the parts say */
