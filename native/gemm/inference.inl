@@ -8,8 +8,7 @@
 // Lanes by which weights are fetched before they are multiplied.
 constexpr std::size_t kAhead = 16 * kPanel;
 
-// A tile's sum on its way to memory: bias, sum with what is there, tanh. The same operations in the same
-// order as finish() of panel.inl.
+// A tile's sum on its way to memory: bias, sum with what is there, tanh.
 inline void finish_inference(const InferencePanels& p, std::size_t row, std::size_t column, Vf sum) {
   if (column >= p.n) return;
   const std::size_t width = p.n - column < kLanes ? p.n - column : kLanes;
@@ -26,12 +25,21 @@ inline void finish_inference(const InferencePanels& p, std::size_t row, std::siz
 }
 
 // One row against P panels at a time, each a stream of its own: enough chains of sums to hide their latency.
+// The same operations in the same order as in panel.inl.
 template <std::size_t P>
 void float_row(const InferencePanels& p, std::size_t row, std::size_t first) {
   const float* a = p.A + row * p.lda;
   const float* b = static_cast<const float*>(p.B) + first * p.k;
   const std::size_t stream = p.k * kPanel;
   Vf c[P][2] = {};
+  if (p.accumulate) {
+    for (std::size_t i = 0; i < 2 * P; ++i) {
+      const std::size_t column = first + i * kLanes;
+      if (column >= p.n) break;
+      const float* from = p.C + row * p.ldc + column;
+      c[i / 2][i % 2] = p.n - column < kLanes ? load_part(from, p.n - column, 0.0f) : load(from);
+    }
+  }
   for (std::size_t s = 0; s < p.k; ++s, b += kPanel) {
     const Vf x = splat(a[s]);
 #pragma GCC unroll 8
@@ -42,9 +50,11 @@ void float_row(const InferencePanels& p, std::size_t row, std::size_t first) {
       c[i][1] += x * load(b + i * stream + kLanes);
     }
   }
+  InferencePanels sum = p;
+  sum.accumulate = false;  // the sums began with what was there
   for (std::size_t i = 0; i < P; ++i) {
-    finish_inference(p, row, first + i * kPanel, c[i][0]);
-    finish_inference(p, row, first + i * kPanel + kLanes, c[i][1]);
+    finish_inference(sum, row, first + i * kPanel, c[i][0]);
+    finish_inference(sum, row, first + i * kPanel + kLanes, c[i][1]);
   }
 }
 

@@ -64,42 +64,54 @@ std::size_t even_tile_height(std::size_t rows) {
   return (rows + tiles - 1) / tiles;
 }
 
+std::size_t even_depth(std::size_t k) {
+  const std::size_t parts = std::max<std::size_t>(1, (k + kernels().depth - 1) / kernels().depth);
+  return (k + parts - 1) / parts;
+}
+
 namespace {
 // Rows of A that are multiplied together with all panels of B.
 std::size_t row_block(std::size_t k) {
   return std::max(kernels().tile, kRowBlockFloats / k / kernels().tile * kernels().tile);
 }
 
-PanelProduct panel_product(const PackedGemm& g, std::size_t r, std::size_t first) {
-  return {g.C + r * g.ldc + first,
-          g.ldc,
-          g.A + r * g.lda,
-          g.lda,
-          1,
-          0,
-          g.B + first * g.k,
-          0,
-          std::min(kernels().panel, g.n - first),
-          g.k,
-          g.accumulate,
-          g.tanh,
-          nullptr,
-          g.bias == nullptr ? nullptr : g.bias + first};
+// Rows [s, s + depth) of the panel of B at column `first`, for rows of C from r on; A is set by the caller.
+PanelProduct panel_product(const PackedGemm& g, std::size_t r, std::size_t first, std::size_t s,
+                           std::size_t depth) {
+  PanelProduct p{};
+  p.C = g.C + r * g.ldc + first;
+  p.ldc = g.ldc;
+  p.B = g.B + first * g.k + s * kernels().panel;
+  p.next = p.B + kAhead;
+  p.n = std::min(kernels().panel, g.n - first);
+  p.k = std::min(depth, g.k - s);
+  p.accumulate = g.accumulate || s > 0;
+  if (s + p.k < g.k) return p;
+  p.tanh = g.tanh;
+  if (g.bias != nullptr) p.bias = g.bias + first;
+  return p;
 }
 
-// The same with the rows [r, r + rows) of A turned into tiles first.
-void gemm_tiled(const PackedGemm& g, std::size_t r, std::size_t rows) {
-  const std::size_t height = even_tile_height(rows);
-  for (std::size_t t = 0; t < rows; t += height) {
+// Rows [r, r + rows) of C; those of A go into tiles first where `tiled`.
+void multiply_rows(const PackedGemm& g, std::size_t r, std::size_t rows, bool tiled) {
+  const std::size_t height = even_tile_height(rows), depth = even_depth(g.k);
+  for (std::size_t t = 0; tiled && t < rows; t += height) {
     kernels().turn_tile(g.scratch + t * g.k, g.A + (r + t) * g.lda, g.lda, g.k, std::min(height, rows - t));
   }
   for (std::size_t first = 0; first < g.n; first += kernels().panel) {
-    for (std::size_t t = 0; t < rows; t += height) {
-      PanelProduct p = panel_product(g, r + t, first);
-      p.m = std::min(height, rows - t);
-      p.A = g.scratch + t * g.k;
-      p.a_row = 1;
-      p.a_step = p.m;
+    for (std::size_t s = 0; s < g.k; s += depth) {
+      PanelProduct p = panel_product(g, r, first, s, depth);
+      p.m = rows;
+      p.height = height;
+      if (tiled) {
+        p.A = g.scratch;
+        p.a_tile = height * g.k;
+        p.a_first = s;
+      } else {
+        p.A = g.A + r * g.lda + s;
+        p.a_row = g.lda;
+        p.a_step = 1;
+      }
       kernels().gemm_panel(p);
     }
   }
@@ -117,18 +129,7 @@ void gemm_packed(const PackedGemm& g) {
   const bool many = g.n >= kTiledPanels * kernels().panel;
   const bool tiled = g.scratch != nullptr && (many || (g.lda % kSetFloats == 0 && g.n > kernels().panel));
   const std::size_t block = row_block(g.k);
-  for (std::size_t r = 0; r < g.m; r += block) {
-    const std::size_t rows = std::min(block, g.m - r);
-    if (tiled) {
-      gemm_tiled(g, r, rows);
-      continue;
-    }
-    for (std::size_t first = 0; first < g.n; first += kernels().panel) {
-      PanelProduct p = panel_product(g, r, first);
-      p.m = rows;
-      kernels().gemm_panel(p);
-    }
-  }
+  for (std::size_t r = 0; r < g.m; r += block) multiply_rows(g, r, std::min(block, g.m - r), tiled);
 }
 
 namespace {
@@ -143,11 +144,22 @@ void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, st
                  std::size_t r0, std::size_t k, float* tiles) {
   const std::size_t panel = kernels().panel, height = even_tile_height(left.m);
   if (c0 == 0) kernels().pack_tiles({tiles, left.A + r0 * left.lda, left.lda, k, left.m, height});
+  const std::size_t depth = even_depth(k);
+  PanelProduct p{};
+  p.ldc = left.ldc;
+  p.A = tiles;
+  p.a_tile = height * k;
+  p.m = left.m;
+  p.height = height;
   for (std::size_t c = 0; c < width; c += panel) {
-    for (std::size_t m = 0; m < left.m; m += height) {
-      kernels().gemm_panel({left.C + m * left.ldc + c0 + c, left.ldc, tiles + m * k, 1, height, 0,
-                            columns + c * k, std::min(height, left.m - m), std::min(panel, width - c), k,
-                            r0 != 0, false});
+    p.C = left.C + c0 + c;
+    p.n = std::min(panel, width - c);
+    for (std::size_t s = 0; s < k; s += depth) {
+      p.a_first = s;
+      p.B = columns + c * k + s * panel;
+      p.k = std::min(depth, k - s);
+      p.accumulate = r0 + s != 0;
+      kernels().gemm_panel(p);
     }
   }
 }

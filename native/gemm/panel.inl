@@ -5,11 +5,18 @@
 // A a row, and two fused multiply-adds a row. With 32 registers 12 rows fit, with 16 registers 6. Refuses to
 // do: packing and blocking (see packed.cpp).
 
+#ifndef TIMERNN_DEPTH
+#define TIMERNN_DEPTH 256
+#endif
 constexpr std::size_t kPanel = 2 * kLanes;
+constexpr std::size_t kLine = 16;  // floats of a cache line
+// kDepth: rows of a panel that tile after tile reads before the next ones. Tiles of 6 rows read a byte of B for
+// two multiply-adds, more than L2 gives for long, so their rows must fit L1 beside a tile of A; tiles of 12 rows
+// are content with L2.
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr std::size_t kTile = 12;
+constexpr std::size_t kTile = 12, kDepth = std::size_t{1} << 20;
 #else
-constexpr std::size_t kTile = 6;
+constexpr std::size_t kTile = 6, kDepth = TIMERNN_DEPTH;
 #endif
 
 // A vector of the lower half: a panel's last few columns cost half as much with it.
@@ -24,39 +31,119 @@ inline Vf widened(Vh v) {
   __builtin_memcpy(&out, &v, sizeof v);
   return out;
 }
+inline void narrowed(Vf& to, Vf v) {
+  to = v;
+}
+inline void narrowed(Vh& to, Vf v) {
+  __builtin_memcpy(&to, &v, sizeof to);
+}
 
-// Sums of R rows × N vectors over all of k, in registers.
-template <typename V, std::size_t R, std::size_t N>
-inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelProduct& g, const float* a,
-                                                    const float* next) {
-  const float* b = g.B;
-  const std::size_t block = g.a_block == 0 ? g.k : kPanel;
-  for (std::size_t k0 = 0; k0 < g.k; k0 += block) {
-    const std::size_t steps = g.k - k0 < block ? g.k - k0 : block;
-    const float* at = a;
-    for (std::size_t s = 0; s < steps; ++s) {
-      V column[N];
+// How A lies; see PanelProduct. Where its strides are known, a step of k needs no addresses of its own.
+enum class Left { rows, tiles, panels };
+
+// c += x · y, and a number in all lanes. As instructions of their own where there are 16 registers: from expressions GCC
+// makes forms of the first that overwrite a factor, then copies and spills the twelve sums, and gathers numbers of
+// several steps that lie side by side only to take them apart again (docs/decisions/0022).
+template <typename V>
+inline __attribute__((always_inline)) void multiply_add(V& c, V x, V y) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  asm("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(x), "x"(y));
+#else
+  c += x * y;
+#endif
+}
+template <typename V>
+inline __attribute__((always_inline)) V broadcast(const float& x) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  V v;
+  asm("vbroadcastss %1, %0" : "=x"(v) : "m"(x));
+  return v;
+#else
+  return x - V{};  // see splat()
+#endif
+}
+
+// One step of k: two loads of B, a broadcast a row, N multiply-adds a row.
+template <Left left, typename V, std::size_t R, std::size_t N>
+inline __attribute__((always_inline)) void step(V (&c)[R][N], const float* a, std::size_t a_row, const float* b) {
+  V column[N];
 #pragma GCC unroll 2
-      for (std::size_t i = 0; i < N; ++i) __builtin_memcpy(&column[i], b + i * kLanes, sizeof(V));
+  for (std::size_t i = 0; i < N; ++i) __builtin_memcpy(&column[i], b + i * kLanes, sizeof(V));
 #pragma GCC unroll 16
-      for (std::size_t r = 0; r < R; ++r) {
-        const V x = at[r * g.a_row] - V{};  // see splat()
+  for (std::size_t r = 0; r < R; ++r) {
+    const std::size_t row = left == Left::tiles ? r : left == Left::panels ? r * kPanel : r * a_row;
+    const V x = broadcast<V>(a[row]);
 #pragma GCC unroll 2
-        for (std::size_t i = 0; i < N; ++i) c[r][i] += x * column[i];
-      }
-      __builtin_prefetch(a + g.a_block +
-                         s * kLanes);  // where A lies in panels: a tile's rows in the next one
-      __builtin_prefetch(next);
-      __builtin_prefetch(next + kLanes);
-      next += kPanel;
-      b += kPanel;
-      at += g.a_step;
-    }
-    a += g.a_block;
+    for (std::size_t i = 0; i < N; ++i) multiply_add(c[r][i], x, column[i]);
   }
 }
 
-// Bias, sum and tanh of a tile on its way to memory.
+inline __attribute__((always_inline)) void fetch_row(const float* at) {
+#pragma GCC unroll 2
+  for (std::size_t line = 0; line < kPanel; line += kLine) __builtin_prefetch(at + line);
+}
+
+// `steps` steps of k. `fetch`: `next` is fetched line by line, as fast as B is read.
+template <Left left, bool fetch, typename V, std::size_t R, std::size_t N>
+inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelProduct& g, std::size_t steps,
+                                                    const float* a, const float* b, const float* next) {
+  const std::size_t a_row = g.a_row, a_step = left == Left::tiles ? R : left == Left::panels ? 1 : g.a_step;
+  constexpr std::size_t kUnroll = left == Left::rows || kTile > 6 ? 1 : 8;
+  const float *end = b + steps * kPanel, *last = end - kUnroll * kPanel;
+  while (b <= last) {
+#pragma GCC unroll 8
+    for (std::size_t u = 0; u < kUnroll; ++u) {
+      step<left, V, R, N>(c, a + u * a_step, a_row, b + u * kPanel);
+      if (fetch) fetch_row(next + u * kPanel);
+    }
+    a += kUnroll * a_step;
+    b += kUnroll * kPanel;
+    if (fetch) next += kUnroll * kPanel;
+  }
+  while (b < end) {
+    step<left, V, R, N>(c, a, a_row, b);
+    if (fetch) fetch_row(next);
+    a += a_step;
+    b += kPanel;
+    if (fetch) next += kPanel;
+  }
+}
+
+// Sums of R rows × N vectors over all of k, in registers, on top of what is in c.
+template <Left left, bool fetch, typename V, std::size_t R, std::size_t N>
+inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelProduct& g, const float* a) {
+  if (left != Left::panels) {
+    steps_of<left, fetch, V, R, N>(c, g, g.k, a, g.B, g.next);
+    return;
+  }
+  for (std::size_t k0 = 0; k0 < g.k; k0 += kPanel, a += g.a_block) {
+    const std::size_t steps = g.k - k0 < kPanel ? g.k - k0 : kPanel;
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < R; ++r) fetch_row(a + g.a_block + r * kPanel);  // these rows in the next panel
+    steps_of<left, fetch, V, R, N>(c, g, steps, a, g.B + k0 * kPanel, fetch ? g.next + k0 * kPanel : nullptr);
+  }
+}
+
+// What a sum starts from: zero, or what is there. So a product that goes through k in parts has the same bits
+// as one that goes through it at once.
+template <typename V, std::size_t R, std::size_t N>
+inline __attribute__((always_inline)) void start(V (&c)[R][N], const PanelProduct& g, const float* C) {
+  const std::size_t whole = g.n / kLanes, rest = g.n % kLanes;
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < R; ++r) {
+    const float* from = C + r * g.ldc;
+#pragma GCC unroll 2
+    for (std::size_t i = 0; i < N; ++i) {
+      if (i < whole) {
+        narrowed(c[r][i], load(from + i * kLanes));
+      } else if (rest != 0) {
+        narrowed(c[r][i], load_part(from + i * kLanes, rest, 0.0f));
+      }
+    }
+  }
+}
+
+// Bias and tanh of a tile on its way to memory.
 template <typename V, std::size_t R, std::size_t N>
 inline __attribute__((always_inline)) void finish(const V (&c)[R][N], const PanelProduct& g, float* C) {
   const std::size_t whole = g.n / kLanes, rest = g.n % kLanes;
@@ -80,9 +167,9 @@ inline __attribute__((always_inline)) void finish(const V (&c)[R][N], const Pane
       float* to = out + i * kLanes;
       const Vf sum = widened(c[r][i]) + bias[i];
       if (i < whole) {
-        store(to, g.accumulate ? load(to) + sum : sum);
+        store(to, sum);
       } else if (rest != 0) {
-        store_part(to, g.accumulate ? load_part(to, rest, 0.0f) + sum : sum, rest);
+        store_part(to, sum, rest);
       }
     }
   }
@@ -91,46 +178,58 @@ inline __attribute__((always_inline)) void finish(const V (&c)[R][N], const Pane
   }
 }
 
-template <typename V, std::size_t R, std::size_t N>
-void tile(const PanelProduct& g, std::size_t first) {
-  // The first tile fetches; the later ones touch lines that they have anyway, which is cheaper than a branch.
-  const float* next = first == 0 && g.next != nullptr ? g.next : g.B;
+// Rows [first, first + R) of C; `a` is what they begin with. The first tile fetches for all.
+template <Left left, typename V, std::size_t R, std::size_t N>
+void tile(const PanelProduct& g, std::size_t first, const float* a) {
   float* C = g.C + first * g.ldc;
-#pragma GCC unroll 16
-  for (std::size_t r = 0; r < R; ++r) {
-    __builtin_prefetch(C + r * g.ldc, 1);
-    if (N == 2) __builtin_prefetch(C + r * g.ldc + kLanes, 1);
-  }
   V c[R][N] = {};
-  multiply<V, R, N>(c, g, g.A + first * g.a_row, next);
+  if (g.accumulate) {
+    start<V, R, N>(c, g, C);
+  } else {
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < R; ++r) {
+      for (std::size_t i = 0; i < N * kLanes; i += kLine) __builtin_prefetch(C + r * g.ldc + i, 1);
+    }
+  }
+  if (first == 0 && g.next != nullptr) {
+    multiply<left, true, V, R, N>(c, g, a);
+  } else {
+    multiply<left, false, V, R, N>(c, g, a);
+  }
   finish<V, R, N>(c, g, C);
 }
 
-using TileFunction = void (*)(const PanelProduct&, std::size_t);
+using TileFunction = void (*)(const PanelProduct&, std::size_t, const float*);
 #if defined(__AVX512F__) || defined(__aarch64__)
-#define TIMERNN_TILES(V, N)                                                                            \
-  {                                                                                                    \
-    nullptr, tile<V, 1, N>, tile<V, 2, N>, tile<V, 3, N>, tile<V, 4, N>, tile<V, 5, N>, tile<V, 6, N>, \
-        tile<V, 7, N>, tile<V, 8, N>, tile<V, 9, N>, tile<V, 10, N>, tile<V, 11, N>, tile<V, 12, N>    \
+#define TIMERNN_TILES(L, V, N)                                                                        \
+  {                                                                                                   \
+    nullptr, tile<L, V, 1, N>, tile<L, V, 2, N>, tile<L, V, 3, N>, tile<L, V, 4, N>, tile<L, V, 5, N>, \
+        tile<L, V, 6, N>, tile<L, V, 7, N>, tile<L, V, 8, N>, tile<L, V, 9, N>, tile<L, V, 10, N>,     \
+        tile<L, V, 11, N>, tile<L, V, 12, N>                                                          \
   }
 #else
-#define TIMERNN_TILES(V, N) \
-  { nullptr, tile<V, 1, N>, tile<V, 2, N>, tile<V, 3, N>, tile<V, 4, N>, tile<V, 5, N>, tile<V, 6, N> }
+#define TIMERNN_TILES(L, V, N)                                                                        \
+  {                                                                                                   \
+    nullptr, tile<L, V, 1, N>, tile<L, V, 2, N>, tile<L, V, 3, N>, tile<L, V, 4, N>, tile<L, V, 5, N>, \
+        tile<L, V, 6, N>                                                                              \
+  }
 #endif
 // Half a vector, one, two: the narrowest that holds the columns.
-constexpr TileFunction kTiles[3][kTile + 1] = {TIMERNN_TILES(Vh, 1), TIMERNN_TILES(Vf, 1),
-                                               TIMERNN_TILES(Vf, 2)};
+#define TIMERNN_WIDTHS(L) \
+  { TIMERNN_TILES(L, Vh, 1), TIMERNN_TILES(L, Vf, 1), TIMERNN_TILES(L, Vf, 2) }
+constexpr TileFunction kTiles[3][3][kTile + 1] = {TIMERNN_WIDTHS(Left::rows), TIMERNN_WIDTHS(Left::tiles),
+                                                  TIMERNN_WIDTHS(Left::panels)};
+#undef TIMERNN_WIDTHS
 #undef TIMERNN_TILES
 
 void gemm_panel(const PanelProduct& g) {
-  // Even tiles: 16 rows go as 8 + 8, not as 12 + 4.
-  const std::size_t tiles = (g.m + kTile - 1) / kTile;
-  const auto& table = kTiles[g.n > kLanes ? 2 : g.n > kHalf ? 1 : 0];
-  std::size_t first = 0;
-  for (std::size_t t = 0; t < tiles; ++t) {
-    const std::size_t rows = (g.m - first + (tiles - t) - 1) / (tiles - t);
-    table[rows](g, first);
-    first += rows;
+  const Left left = g.a_tile != 0 ? Left::tiles : g.a_block != 0 ? Left::panels : Left::rows;
+  const auto& table = kTiles[static_cast<std::size_t>(left)][g.n > kLanes ? 2 : g.n > kHalf ? 1 : 0];
+  const float* a = g.A;
+  for (std::size_t first = 0; first < g.m; first += g.height) {
+    const std::size_t rows = g.m - first < g.height ? g.m - first : g.height;
+    table[rows](g, first, left == Left::tiles ? a + g.a_first * rows : a);
+    a += left == Left::tiles ? g.a_tile : g.height * g.a_row;
   }
 }
 
@@ -196,8 +295,8 @@ template <bool scaled>
 inline __attribute__((always_inline)) void pack_tile_rows(float* out, const float* in, const TilesPack& p,
                                                           std::size_t rows, std::size_t width,
                                                           const float* scale) {
-  const std::size_t second = width - kHalf;
-  for (std::size_t r = 0; r < rows; ++r, in += p.ld, out += p.height) {
+  const std::size_t second = width - kHalf, step = p.panels ? p.height : width;
+  for (std::size_t r = 0; r < rows; ++r, in += p.ld, out += step) {
     Vh a, b;
     __builtin_memcpy(&a, in, sizeof a);
     __builtin_memcpy(&b, in + second, sizeof b);
@@ -218,14 +317,15 @@ void pack_all_tiles(const TilesPack& p) {
     for (std::size_t first = 0; first < p.columns; first += p.height) {
       const std::size_t width = p.columns - first < p.height ? p.columns - first : p.height;
       const float* in = p.in + r * p.ld + first;
-      float* out = p.out + first * p.rows + r * p.height;
+      const std::size_t step = p.panels ? p.height : width;
+      float* out = p.out + first * p.rows + r * step;
       if (width >= kHalf && width <= kLanes) {
         pack_tile_rows<scaled>(out, in, p, rows, width, scale);
         continue;
       }
       for (std::size_t i = 0; i < rows; ++i) {
         for (std::size_t c = 0; c < width; ++c) {
-          out[i * p.height + c] = scaled ? in[i * p.ld + c] * scale[i] : in[i * p.ld + c];
+          out[i * step + c] = scaled ? in[i * p.ld + c] * scale[i] : in[i * p.ld + c];
         }
       }
     }

@@ -135,13 +135,25 @@ void SoftmaxHead::row_tiles(const float* hs, std::size_t rows) {
 
 // e: columns [v, v + n) of h·W + b. Whole panels are stored, the padded columns too: the softmax skips them.
 void SoftmaxHead::logits(float* e, std::size_t v, std::size_t n, std::size_t rows) const {
-  const std::size_t V = dims_.V, panel = kernels().panel, k = dims_.H + 1, height = even_tile_height(rows);
+  const std::size_t panel = kernels().panel, k = dims_.H + 1;
+  const std::size_t height = even_tile_height(rows), depth = even_depth(k);
+  PanelProduct p{};
+  p.ldc = panel;
+  p.A = row_tiles_.data();
+  p.a_tile = height * k;
+  p.m = rows;
+  p.n = panel;
+  p.height = height;
   for (std::size_t c = 0; c < n; c += panel) {
-    const float *w = weights_ + (v + c) * k, *next = v + c + panel < V ? w + k * panel : nullptr;
-    for (std::size_t r = 0; r < rows; r += height) {
-      const std::size_t count = std::min(height, rows - r);
-      kernels().gemm_panel({e + c * rows + r * panel, panel, row_tiles_.data() + r * k, 1, count, 0, w, count,
-                            panel, k, false, false, r == 0 ? next : nullptr});
+    const float* w = weights_ + (v + c) * k;
+    p.C = e + c * rows;
+    for (std::size_t s = 0; s < k; s += depth) {
+      p.a_first = s;
+      p.B = w + s * panel;
+      p.next = p.B + kAhead;
+      p.k = std::min(depth, k - s);
+      p.accumulate = s != 0;
+      kernels().gemm_panel(p);
     }
   }
 }
@@ -150,13 +162,21 @@ void SoftmaxHead::logits(float* e, std::size_t v, std::size_t n, std::size_t row
 void SoftmaxHead::hidden_gradients(float* dhs, const float* e, std::size_t v, std::size_t n,
                                    std::size_t rows) const {
   const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
+  PanelProduct p{};
+  p.ldc = H;
+  p.A = e;
+  p.a_row = panel;
+  p.a_block = rows * panel;
+  p.m = rows;
+  p.k = n;
+  p.height = even_tile_height(rows);
+  p.accumulate = v != 0;
   for (std::size_t h = 0; h < H; h += panel) {
-    const float* w = weights_turned_ + h * V + v * panel;
-    const float* next = h + panel < H ? w + V * panel
-                        : v + n < V   ? weights_turned_ + (v + n) * panel
-                                      : nullptr;
-    kernels().gemm_panel(
-        {dhs + h, H, e, panel, 1, rows * panel, w, rows, std::min(panel, H - h), n, v != 0, false, next});
+    p.C = dhs + h;
+    p.B = weights_turned_ + h * V + v * panel;
+    p.n = std::min(panel, H - h);
+    p.next = h + panel < H ? p.B + V * panel : v + n < V ? weights_turned_ + (v + n) * panel : nullptr;
+    kernels().gemm_panel(p);
   }
 }
 
@@ -220,19 +240,42 @@ void SoftmaxHead::finish_hidden(float* dhs, const std::uint32_t* targets, std::s
   }
 }
 
+// db (+)= inverse · e: a row times a panel.
+void SoftmaxHead::bias_gradients(float* db, const float* e, std::size_t width, std::size_t rows, bool more) const {
+  PanelProduct p{};
+  p.C = db;
+  p.A = inverse_.data();
+  p.a_step = 1;
+  p.B = e;
+  p.m = p.height = 1;
+  p.n = width;
+  p.k = rows;
+  p.accumulate = more;
+  kernels().gemm_panel(p);
+}
+
 void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
   const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, height = even_tile_height(H);
   for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
   // h · inverse, columns side by side: the gradient of W reads them in order, out of L1.
   kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, height, inverse_.data()});
+  PanelProduct p{};
+  p.ldc = V;
+  p.A = column_tiles_.data();
+  p.a_tile = height * rows;
+  p.m = H;
+  p.k = rows;
+  p.height = height;
+  p.accumulate = more;
   for (std::size_t v = 0; v < V; v += panel) {
     const float *e = logits_.data() + v * rows, *next = v + panel < V ? e + rows * panel : nullptr;
     const std::size_t width = std::min(panel, V - v);
-    for (std::size_t h = 0; h < H; h += height) {
-      kernels().gemm_panel({g.dW + h * V + v, V, column_tiles_.data() + h * rows, 1, height, 0, e,
-                            std::min(height, H - h), width, rows, more, false, h == 0 ? next : nullptr});
-    }
-    kernels().gemm_panel({g.db + v, V, inverse_.data(), 1, 1, 0, e, 1, width, rows, more, false});
+    p.C = g.dW + v;
+    p.B = e;
+    p.n = width;
+    p.next = next;
+    kernels().gemm_panel(p);
+    bias_gradients(g.db + v, e, width, rows, more);
   }
 }
 
@@ -241,15 +284,26 @@ void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::siz
 void SoftmaxHead::tied_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
   const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
   for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
-  kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, panel, inverse_.data()});
+  kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, panel, inverse_.data(), true});
+  PanelProduct p{};
+  p.ldc = H;
+  p.a_row = 1;
+  p.a_step = panel;
+  p.k = rows;
+  p.accumulate = more;
   for (std::size_t v = 0; v < V; v += panel) {
     const float* e = logits_.data() + v * rows;
     const std::size_t width = std::min(panel, V - v);
+    p.A = e;
+    p.m = width;
+    p.height = even_tile_height(width);
     for (std::size_t h = 0; h < H; h += panel) {
-      kernels().gemm_panel({g.dW + v * H + h, H, e, 1, panel, 0, column_tiles_.data() + h * rows, width,
-                            std::min(panel, H - h), rows, more, false});
+      p.C = g.dW + v * H + h;
+      p.B = column_tiles_.data() + h * rows;
+      p.n = std::min(panel, H - h);
+      kernels().gemm_panel(p);
     }
-    kernels().gemm_panel({g.db + v, V, inverse_.data(), 1, 1, 0, e, 1, width, rows, more, false});
+    bias_gradients(g.db + v, e, width, rows, more);
   }
 }
 

@@ -67,6 +67,7 @@ class SoftmaxHead {
   void shrink(float* dhs, std::size_t columns, std::size_t rows);
   double losses(const std::uint32_t* targets, std::size_t rows, bool gradient);
   void finish_hidden(float* dhs, const std::uint32_t* targets, std::size_t rows, float scale) const;
+  void bias_gradients(float* db, const float* e, std::size_t width, std::size_t rows, bool more) const;
   void weight_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
   void tied_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
 

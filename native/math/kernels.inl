@@ -44,13 +44,25 @@ inline void store(float* p, Vf v) {
 inline Vf splat(float x) {
   return x - Vf{};
 }
-// n < kLanes floats; AVX-512 has masks for it, elsewhere it goes element by element.
+// n < kLanes floats; x86 has masks for it, elsewhere it goes element by element.
 #if defined(__AVX512F__)
 inline Vf load_part(const float* p, std::size_t n, float fill) {
   return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1u << n) - 1u), p);
 }
 inline void store_part(float* p, Vf v, std::size_t n) {
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), v);
+}
+#elif defined(__AVX2__)
+inline __m256i first_lanes(std::size_t n) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lane);
+}
+inline Vf load_part(const float* p, std::size_t n, float fill) {
+  const __m256i mask = first_lanes(n);
+  return _mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
+}
+inline void store_part(float* p, Vf v, std::size_t n) {
+  _mm256_maskstore_ps(p, first_lanes(n), v);
 }
 #else
 inline Vf load_part(const float* p, std::size_t n, float fill) {
@@ -362,6 +374,7 @@ const Kernels TIMERNN_TABLE = {
     TIMERNN_ISA_NAME,
     kPanel,
     kTile,
+    kDepth,
     gemm_panel,
     pack_rows,
     pack_turned,

@@ -20,20 +20,55 @@ struct Sizes {
   std::size_t m, n, k;
 };
 
-void check_panel(const Sizes& s, bool accumulate, bool tanh, bool turned) {
+enum class Lie { rows, turned, tiles };
+
+// A of a product, whose element (r, l) is `plain`[r·k + l], as it lies; `skipped` steps of k come before the first.
+std::vector<float> laid(const std::vector<float>& plain, const Sizes& s, Lie lie, std::size_t height,
+                        std::size_t skipped) {
+  const std::size_t k = s.k + skipped;
+  std::vector<float> out(s.m * k, 1e30f);
+  for (std::size_t r = 0; r < s.m; ++r) {
+    const std::size_t t = r / height, rows = std::min(height, s.m - t * height);
+    for (std::size_t l = 0; l < s.k; ++l) {
+      const std::size_t to = lie == Lie::rows     ? r * s.k + l
+                             : lie == Lie::turned ? l * s.m + r
+                                                  : t * height * k + (skipped + l) * rows + r % height;
+      out[to] = plain[r * s.k + l];
+    }
+  }
+  return out;
+}
+
+void check_panel(const Sizes& s, bool accumulate, bool tanh, Lie lie) {
   Random random(s.m * 1000 + s.n * 10 + s.k);
-  const std::vector<float> A = random.floats(s.m * s.k, 1.0), before = random.floats(s.m * s.n, 1.0);
+  const std::vector<float> plain = random.floats(s.m * s.k, 1.0), before = random.floats(s.m * s.n, 1.0);
   // Columns beyond n may hold anything that is finite, and must not come out.
   const std::vector<float> B = random.floats(s.k * kernels().panel, 1.0);
+  const std::size_t height = even_tile_height(s.m), skipped = lie == Lie::tiles ? 3 : 0;
+  const std::vector<float> A = laid(plain, s, lie, height, skipped);
   Guarded C(before, 1);
-  kernels().gemm_panel({C.data(), s.n, A.data(), turned ? 1 : s.k, turned ? s.m : 1, 0, B.data(), s.m, s.n,
-                        s.k, accumulate, tanh});
+  PanelProduct p{};
+  p.C = C.data();
+  p.ldc = s.n;
+  p.A = A.data();
+  p.a_row = lie == Lie::rows ? s.k : 1;
+  p.a_step = lie == Lie::rows ? 1 : s.m;
+  p.a_tile = lie == Lie::tiles ? height * (s.k + skipped) : 0;
+  p.a_first = skipped;
+  p.B = B.data();
+  p.m = s.m;
+  p.n = s.n;
+  p.k = s.k;
+  p.height = height;
+  p.accumulate = accumulate;
+  p.tanh = tanh;
+  kernels().gemm_panel(p);
   CHECK(C.intact());
   for (std::size_t r = 0; r < s.m; ++r) {
     for (std::size_t c = 0; c < s.n; ++c) {
       double sum = accumulate ? at(before, r * s.n + c) : 0.0, size = std::fabs(sum);
       for (std::size_t l = 0; l < s.k; ++l) {
-        const double term = at(A, turned ? l * s.m + r : r * s.k + l) * at(B, l * kernels().panel + c);
+        const double term = at(plain, r * s.k + l) * at(B, l * kernels().panel + c);
         sum += term;
         size += std::fabs(term);
       }
@@ -43,12 +78,13 @@ void check_panel(const Sizes& s, bool accumulate, bool tanh, bool turned) {
   }
 }
 
-TEST("gemm_panel: every height of tile and width of panel, both layouts of A, accumulating and with tanh") {
+TEST("gemm_panel: every height of tile and width of panel, every layout of A, accumulating and with tanh") {
   for (std::size_t m = 1; m <= kernels().tile + 2; ++m) {
     for (std::size_t n = 1; n <= kernels().panel; ++n) {
       for (std::size_t k : {1, 2, 37}) {
-        check_panel({m, n, k}, false, false, false);
-        check_panel({m, n, k}, true, k == 2, true);
+        check_panel({m, n, k}, false, false, Lie::rows);
+        check_panel({m, n, k}, true, k == 2, Lie::turned);
+        check_panel({m, n, k}, k == 1, k == 37, Lie::tiles);
       }
     }
   }
@@ -61,7 +97,19 @@ TEST("gemm_panel: A that lies in panels itself") {
   const std::size_t distance = m * panel + 16;
   const std::vector<float> A = random.floats(3 * distance, 1.0), B = random.floats(k * panel, 1.0);
   Guarded C(m * n, 0);
-  kernels().gemm_panel({C.data(), n, A.data(), panel, 1, distance, B.data(), m, n, k, false, false});
+  PanelProduct p{};
+  p.C = C.data();
+  p.ldc = n;
+  p.A = A.data();
+  p.a_row = panel;
+  p.a_block = distance;
+  p.B = B.data();
+  p.m = m;
+  p.n = n;
+  p.k = k;
+  p.height = even_tile_height(m);
+  p.next = B.data();
+  kernels().gemm_panel(p);
   CHECK(C.intact());
   for (std::size_t r = 0; r < m; ++r) {
     for (std::size_t c = 0; c < n; ++c) {
@@ -74,6 +122,32 @@ TEST("gemm_panel: A that lies in panels itself") {
       CHECK_NEAR(C[r * n + c], sum, bound(k) * size);
     }
   }
+}
+
+TEST("a product in parts of k has the bits of one that goes through it at once") {
+  const std::size_t m = 5, n = 11, k = 61;
+  Random random(9);
+  const std::vector<float> A = random.floats(m * k, 1.0), B = random.floats(k * kernels().panel, 1.0);
+  Guarded whole(m * n, 0), parts(m * n, 0);
+  PanelProduct p{};
+  p.ldc = n;
+  p.a_row = k;
+  p.a_step = 1;
+  p.m = m;
+  p.n = n;
+  p.height = even_tile_height(m);
+  const auto multiply = [&](Guarded& C, std::size_t from, std::size_t to) {
+    p.C = C.data();
+    p.A = A.data() + from;
+    p.B = B.data() + from * kernels().panel;
+    p.k = to - from;
+    p.accumulate = from > 0;
+    kernels().gemm_panel(p);
+  };
+  multiply(whole, 0, k);
+  multiply(parts, 0, 20);
+  multiply(parts, 20, k);
+  for (std::size_t i = 0; i < m * n; ++i) CHECK_EQ(whole[i], parts[i]);
 }
 
 void check_packed(const Sizes& s, bool transposed, bool accumulate) {
