@@ -69,10 +69,14 @@ std::size_t even_depth(std::size_t k) {
   return (k + parts - 1) / parts;
 }
 
+std::size_t tiled_rows(std::size_t k, std::size_t height) {
+  return std::max<std::size_t>(1, kRowBlockFloats / k / height) * height;
+}
+
 namespace {
 // Rows of A that are multiplied together with all panels of B.
 std::size_t row_block(std::size_t k) {
-  return std::max(kernels().tile, kRowBlockFloats / k / kernels().tile * kernels().tile);
+  return tiled_rows(k, kernels().tile);
 }
 
 // Rows [s, s + depth) of the panel of B at column `first`, for rows of C from r on; A is set by the caller.
@@ -144,22 +148,24 @@ void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, st
                  std::size_t r0, std::size_t k, float* tiles) {
   const std::size_t panel = kernels().panel, height = even_tile_height(left.m);
   if (c0 == 0) kernels().pack_tiles({tiles, left.A + r0 * left.lda, left.lda, k, left.m, height});
-  const std::size_t depth = even_depth(k);
+  const std::size_t depth = even_depth(k), block = tiled_rows(k, height);
   PanelProduct p{};
   p.ldc = left.ldc;
-  p.A = tiles;
   p.a_tile = height * k;
-  p.m = left.m;
   p.height = height;
-  for (std::size_t c = 0; c < width; c += panel) {
-    p.C = left.C + c0 + c;
-    p.n = std::min(panel, width - c);
-    for (std::size_t s = 0; s < k; s += depth) {
-      p.a_first = s;
-      p.B = columns + c * k + s * panel;
-      p.k = std::min(depth, k - s);
-      p.accumulate = r0 + s != 0;
-      kernels().gemm_panel(p);
+  for (std::size_t m = 0; m < left.m; m += block) {
+    p.A = tiles + m * k;
+    p.m = std::min(block, left.m - m);
+    for (std::size_t c = 0; c < width; c += panel) {
+      p.C = left.C + m * left.ldc + c0 + c;
+      p.n = std::min(panel, width - c);
+      for (std::size_t s = 0; s < k; s += depth) {
+        p.a_first = s;
+        p.B = columns + c * k + s * panel;
+        p.k = std::min(depth, k - s);
+        p.accumulate = r0 + s != 0;
+        kernels().gemm_panel(p);
+      }
     }
   }
 }

@@ -48,6 +48,8 @@ void gemm_packed(const PackedGemm& g);
 
 /// Height of even tiles that cover `rows`: 16 go as 8 and 8, not as 12 and 4.
 std::size_t even_tile_height(std::size_t rows);
+/// Rows of a left factor, whole tiles of `height`, that stay in L2 while panels of B pass by.
+std::size_t tiled_rows(std::size_t k, std::size_t height);
 /// Rows of B to multiply at a time: even parts of at most kernels().depth.
 std::size_t even_depth(std::size_t k);
 /// Floats from what is multiplied to what is fetched, where panels of B follow one another.

@@ -5,18 +5,15 @@
 // A a row, and two fused multiply-adds a row. With 32 registers 12 rows fit, with 16 registers 6. Refuses to
 // do: packing and blocking (see packed.cpp).
 
-#ifndef TIMERNN_DEPTH
-#define TIMERNN_DEPTH 256
-#endif
 constexpr std::size_t kPanel = 2 * kLanes;
 constexpr std::size_t kLine = 16;  // floats of a cache line
-// kDepth: rows of a panel that tile after tile reads before the next ones. Tiles of 6 rows read a byte of B for
-// two multiply-adds, more than L2 gives for long, so their rows must fit L1 beside a tile of A; tiles of 12 rows
-// are content with L2.
+// kDepth: rows of a panel that tile after tile reads before the next ones. Tiles of 6 rows read a byte of B
+// for two multiply-adds, more than L2 gives for long, so their rows must fit L1 beside a tile of A; tiles of
+// 12 rows are content with L2.
 #if defined(__AVX512F__) || defined(__aarch64__)
 constexpr std::size_t kTile = 12, kDepth = std::size_t{1} << 20;
 #else
-constexpr std::size_t kTile = 6, kDepth = TIMERNN_DEPTH;
+constexpr std::size_t kTile = 6, kDepth = 384;
 #endif
 
 // A vector of the lower half: a panel's last few columns cost half as much with it.
@@ -39,11 +36,13 @@ inline void narrowed(Vh& to, Vf v) {
 }
 
 // How A lies; see PanelProduct. Where its strides are known, a step of k needs no addresses of its own.
-enum class Left { rows, tiles, panels };
+// `rows` has a_step = 1.
+enum class Left { any, rows, tiles, panels };
 
-// c += x · y, and a number in all lanes. As instructions of their own where there are 16 registers: from expressions GCC
-// makes forms of the first that overwrite a factor, then copies and spills the twelve sums, and gathers numbers of
-// several steps that lie side by side only to take them apart again (docs/decisions/0022).
+// c += x · y, and a number in all lanes. As instructions of their own where there are 16 registers: from
+// expressions GCC makes forms of the first that overwrite a factor, then copies and spills the twelve sums,
+// and gathers numbers of several steps that lie side by side only to take them apart again
+// (docs/decisions/0022).
 template <typename V>
 inline __attribute__((always_inline)) void multiply_add(V& c, V x, V y) {
 #if defined(__AVX2__) && !defined(__AVX512F__)
@@ -63,16 +62,34 @@ inline __attribute__((always_inline)) V broadcast(const float& x) {
 #endif
 }
 
-// One step of k: two loads of B, a broadcast a row, N multiply-adds a row.
+// Addresses of R rows a distance apart: each pointer serves three, the most that one index register reaches.
+template <std::size_t R>
+struct Rows {
+  const float* at[(R + 2) / 3];
+  std::size_t distance;
+
+  Rows(const float* a, std::size_t row) : distance(row) {
+    for (std::size_t i = 0; i < (R + 2) / 3; ++i) at[i] = a + 3 * i * row;
+  }
+  void move(std::size_t steps) {
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < (R + 2) / 3; ++i) at[i] += steps;
+  }
+};
+
+// One step of k, the s-th from where `a` and b are: two loads of B, a broadcast a row, N multiply-adds a row.
 template <Left left, typename V, std::size_t R, std::size_t N>
-inline __attribute__((always_inline)) void step(V (&c)[R][N], const float* a, std::size_t a_row, const float* b) {
+inline __attribute__((always_inline)) void step(V (&c)[R][N], const Rows<R>& a, std::size_t a_step,
+                                                const float* b, std::size_t s) {
   V column[N];
 #pragma GCC unroll 2
-  for (std::size_t i = 0; i < N; ++i) __builtin_memcpy(&column[i], b + i * kLanes, sizeof(V));
+  for (std::size_t i = 0; i < N; ++i) __builtin_memcpy(&column[i], b + s * kPanel + i * kLanes, sizeof(V));
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < R; ++r) {
-    const std::size_t row = left == Left::tiles ? r : left == Left::panels ? r * kPanel : r * a_row;
-    const V x = broadcast<V>(a[row]);
+    const float* at = left == Left::tiles    ? a.at[0] + s * R + r
+                      : left == Left::panels ? a.at[0] + s + r * kPanel
+                                             : a.at[r / 3] + s * a_step + r % 3 * a.distance;
+    const V x = broadcast<V>(*at);
 #pragma GCC unroll 2
     for (std::size_t i = 0; i < N; ++i) multiply_add(c[r][i], x, column[i]);
   }
@@ -87,23 +104,24 @@ inline __attribute__((always_inline)) void fetch_row(const float* at) {
 template <Left left, bool fetch, typename V, std::size_t R, std::size_t N>
 inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelProduct& g, std::size_t steps,
                                                     const float* a, const float* b, const float* next) {
-  const std::size_t a_row = g.a_row, a_step = left == Left::tiles ? R : left == Left::panels ? 1 : g.a_step;
-  constexpr std::size_t kUnroll = left == Left::rows || kTile > 6 ? 1 : 8;
+  constexpr std::size_t kUnroll = left == Left::any || kTile > 6 ? 1 : 8;
+  const std::size_t a_step = left == Left::any ? g.a_step : left == Left::tiles ? R : 1;
+  Rows<R> at(a, g.a_row);
   const float *end = b + steps * kPanel, *last = end - kUnroll * kPanel;
   while (b <= last) {
 #pragma GCC unroll 8
     for (std::size_t u = 0; u < kUnroll; ++u) {
-      step<left, V, R, N>(c, a + u * a_step, a_row, b + u * kPanel);
+      step<left, V, R, N>(c, at, a_step, b, u);
       if (fetch) fetch_row(next + u * kPanel);
     }
-    a += kUnroll * a_step;
+    at.move(kUnroll * a_step);
     b += kUnroll * kPanel;
     if (fetch) next += kUnroll * kPanel;
   }
   while (b < end) {
-    step<left, V, R, N>(c, a, a_row, b);
+    step<left, V, R, N>(c, at, a_step, b, 0);
     if (fetch) fetch_row(next);
-    a += a_step;
+    at.move(a_step);
     b += kPanel;
     if (fetch) next += kPanel;
   }
@@ -119,7 +137,8 @@ inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelPro
   for (std::size_t k0 = 0; k0 < g.k; k0 += kPanel, a += g.a_block) {
     const std::size_t steps = g.k - k0 < kPanel ? g.k - k0 : kPanel;
 #pragma GCC unroll 16
-    for (std::size_t r = 0; r < R; ++r) fetch_row(a + g.a_block + r * kPanel);  // these rows in the next panel
+    for (std::size_t r = 0; r < R; ++r)
+      fetch_row(a + g.a_block + r * kPanel);  // these rows in the next panel
     steps_of<left, fetch, V, R, N>(c, g, steps, a, g.B + k0 * kPanel, fetch ? g.next + k0 * kPanel : nullptr);
   }
 }
@@ -201,29 +220,32 @@ void tile(const PanelProduct& g, std::size_t first, const float* a) {
 
 using TileFunction = void (*)(const PanelProduct&, std::size_t, const float*);
 #if defined(__AVX512F__) || defined(__aarch64__)
-#define TIMERNN_TILES(L, V, N)                                                                        \
-  {                                                                                                   \
+#define TIMERNN_TILES(L, V, N)                                                                         \
+  {                                                                                                    \
     nullptr, tile<L, V, 1, N>, tile<L, V, 2, N>, tile<L, V, 3, N>, tile<L, V, 4, N>, tile<L, V, 5, N>, \
         tile<L, V, 6, N>, tile<L, V, 7, N>, tile<L, V, 8, N>, tile<L, V, 9, N>, tile<L, V, 10, N>,     \
-        tile<L, V, 11, N>, tile<L, V, 12, N>                                                          \
+        tile<L, V, 11, N>, tile<L, V, 12, N>                                                           \
   }
 #else
-#define TIMERNN_TILES(L, V, N)                                                                        \
-  {                                                                                                   \
+#define TIMERNN_TILES(L, V, N)                                                                         \
+  {                                                                                                    \
     nullptr, tile<L, V, 1, N>, tile<L, V, 2, N>, tile<L, V, 3, N>, tile<L, V, 4, N>, tile<L, V, 5, N>, \
-        tile<L, V, 6, N>                                                                              \
+        tile<L, V, 6, N>                                                                               \
   }
 #endif
 // Half a vector, one, two: the narrowest that holds the columns.
 #define TIMERNN_WIDTHS(L) \
   { TIMERNN_TILES(L, Vh, 1), TIMERNN_TILES(L, Vf, 1), TIMERNN_TILES(L, Vf, 2) }
-constexpr TileFunction kTiles[3][3][kTile + 1] = {TIMERNN_WIDTHS(Left::rows), TIMERNN_WIDTHS(Left::tiles),
-                                                  TIMERNN_WIDTHS(Left::panels)};
+constexpr TileFunction kTiles[4][3][kTile + 1] = {TIMERNN_WIDTHS(Left::any), TIMERNN_WIDTHS(Left::rows),
+                                                  TIMERNN_WIDTHS(Left::tiles), TIMERNN_WIDTHS(Left::panels)};
 #undef TIMERNN_WIDTHS
 #undef TIMERNN_TILES
 
 void gemm_panel(const PanelProduct& g) {
-  const Left left = g.a_tile != 0 ? Left::tiles : g.a_block != 0 ? Left::panels : Left::rows;
+  const Left left = g.a_tile != 0    ? Left::tiles
+                    : g.a_block != 0 ? Left::panels
+                    : g.a_step == 1  ? Left::rows
+                                     : Left::any;
   const auto& table = kTiles[static_cast<std::size_t>(left)][g.n > kLanes ? 2 : g.n > kHalf ? 1 : 0];
   const float* a = g.A;
   for (std::size_t first = 0; first < g.m; first += g.height) {

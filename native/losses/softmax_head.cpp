@@ -135,25 +135,26 @@ void SoftmaxHead::row_tiles(const float* hs, std::size_t rows) {
 
 // e: columns [v, v + n) of h·W + b. Whole panels are stored, the padded columns too: the softmax skips them.
 void SoftmaxHead::logits(float* e, std::size_t v, std::size_t n, std::size_t rows) const {
-  const std::size_t panel = kernels().panel, k = dims_.H + 1;
-  const std::size_t height = even_tile_height(rows), depth = even_depth(k);
+  const std::size_t panel = kernels().panel, k = dims_.H + 1, height = even_tile_height(rows);
+  const std::size_t depth = even_depth(k), block = tiled_rows(k, height);
   PanelProduct p{};
   p.ldc = panel;
-  p.A = row_tiles_.data();
   p.a_tile = height * k;
-  p.m = rows;
   p.n = panel;
   p.height = height;
-  for (std::size_t c = 0; c < n; c += panel) {
-    const float* w = weights_ + (v + c) * k;
-    p.C = e + c * rows;
-    for (std::size_t s = 0; s < k; s += depth) {
-      p.a_first = s;
-      p.B = w + s * panel;
-      p.next = p.B + kAhead;
-      p.k = std::min(depth, k - s);
-      p.accumulate = s != 0;
-      kernels().gemm_panel(p);
+  for (std::size_t r = 0; r < rows; r += block) {
+    p.A = row_tiles_.data() + r * k;
+    p.m = std::min(block, rows - r);
+    for (std::size_t c = 0; c < n; c += panel) {
+      p.C = e + c * rows + r * panel;
+      for (std::size_t s = 0; s < k; s += depth) {
+        p.a_first = s;
+        p.B = weights_ + (v + c) * k + s * panel;
+        p.next = p.B + kAhead;
+        p.k = std::min(depth, k - s);
+        p.accumulate = s != 0;
+        kernels().gemm_panel(p);
+      }
     }
   }
 }
@@ -241,7 +242,8 @@ void SoftmaxHead::finish_hidden(float* dhs, const std::uint32_t* targets, std::s
 }
 
 // db (+)= inverse · e: a row times a panel.
-void SoftmaxHead::bias_gradients(float* db, const float* e, std::size_t width, std::size_t rows, bool more) const {
+void SoftmaxHead::bias_gradients(float* db, const float* e, std::size_t width, std::size_t rows,
+                                 bool more) const {
   PanelProduct p{};
   p.C = db;
   p.A = inverse_.data();
@@ -261,21 +263,22 @@ void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::siz
   kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, height, inverse_.data()});
   PanelProduct p{};
   p.ldc = V;
-  p.A = column_tiles_.data();
   p.a_tile = height * rows;
-  p.m = H;
   p.k = rows;
   p.height = height;
   p.accumulate = more;
-  for (std::size_t v = 0; v < V; v += panel) {
-    const float *e = logits_.data() + v * rows, *next = v + panel < V ? e + rows * panel : nullptr;
-    const std::size_t width = std::min(panel, V - v);
-    p.C = g.dW + v;
-    p.B = e;
-    p.n = width;
-    p.next = next;
-    kernels().gemm_panel(p);
-    bias_gradients(g.db + v, e, width, rows, more);
+  const std::size_t block = tiled_rows(rows, height);
+  for (std::size_t h = 0; h < H; h += block) {
+    p.A = column_tiles_.data() + h * rows;
+    p.m = std::min(block, H - h);
+    for (std::size_t v = 0; v < V; v += panel) {
+      p.C = g.dW + h * V + v;
+      p.B = logits_.data() + v * rows;
+      p.n = std::min(panel, V - v);
+      p.next = v + panel < V ? p.B + rows * panel : nullptr;
+      kernels().gemm_panel(p);
+      if (h == 0) bias_gradients(g.db + v, p.B, p.n, rows, more);
+    }
   }
 }
 

@@ -11,17 +11,20 @@
 
 namespace timernn {
 
-/// One packed panel of B times all rows of A, `height` rows at a time; see gemm/panel.inl. A lies in one of three ways:
+/// One packed panel of B times all rows of A, `height` rows at a time; see gemm/panel.inl. A lies in one of
+/// three ways:
 /// - rows: element (r, s) at A[r·a_row + s·a_step];
-/// - tiles (a_tile > 0): `height` rows side by side, tile after tile; the t-th, of `rows` rows (fewer only in the last one),
+/// - tiles (a_tile > 0): `height` rows side by side, tile after tile; the t-th, of `rows` rows (fewer only in
+/// the last one),
 ///   has element (r, s) at A[t·a_tile + (a_first + s)·rows + r];
-/// - panels (a_block > 0): element (r, s) at A[s / panel · a_block + r·panel + s % panel]; a_row is the panel's width.
+/// - panels (a_block > 0): element (r, s) at A[s / panel · a_block + r·panel + s % panel]; a_row is the
+/// panel's width.
 struct PanelProduct {
   float* C;  ///< m×n at leading dimension ldc
   std::size_t ldc;
   const float* A;
   std::size_t a_row, a_step, a_block, a_tile, a_first;
-  const float* B;  ///< k×panel, columns beyond n padded with anything
+  const float* B;               ///< k×panel, columns beyond n padded with anything
   std::size_t m, n, k, height;  ///< n at most the panel's width, height at most that of a register tile
   bool accumulate;              ///< the sums start from C instead of zero
   bool tanh;                    ///< then C = tanh(C)
@@ -32,8 +35,8 @@ struct PanelProduct {
 
 /// A left factor in the order in which a weight gradient reads it: tiles of `height` columns, one after the
 /// other, each row after row: tile t, of `width` columns (fewer only in the last one), has element
-/// (r, c) = in[r·ld + t·height + c] · scale[r] at out[t·height·rows + r·width + c]; as panels, at r·height + c
-/// also in the last one, which leaves gaps.
+/// (r, c) = in[r·ld + t·height + c] · scale[r] at out[t·height·rows + r·width + c]; as panels, at r·height +
+/// c also in the last one, which leaves gaps.
 struct TilesPack {
   float* out;       ///< rows · columns; as panels, rows · (columns rounded up to whole ones)
   const float* in;  ///< rows×columns, leading dimension ld
@@ -145,8 +148,8 @@ struct SoftmaxSum {
 struct Kernels {
   const char* isa;
 
-  /// Columns of a packed panel, rows of a register tile, and rows of a panel to multiply at a time: what all tiles
-  /// read before the next ones.
+  /// Columns of a packed panel, rows of a register tile, and rows of a panel to multiply at a time: what all
+  /// tiles read before the next ones.
   std::size_t panel, tile, depth;
   void (*gemm_panel)(const PanelProduct& g);
   /// `rows` rows of a panel: out[r·panel + c] = in[r·ld + c] for c < width, else 0.

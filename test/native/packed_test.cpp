@@ -22,7 +22,8 @@ struct Sizes {
 
 enum class Lie { rows, turned, tiles };
 
-// A of a product, whose element (r, l) is `plain`[r·k + l], as it lies; `skipped` steps of k come before the first.
+// A of a product, whose element (r, l) is `plain`[r·k + l], as it lies; `skipped` steps of k come before the
+// first.
 std::vector<float> laid(const std::vector<float>& plain, const Sizes& s, Lie lie, std::size_t height,
                         std::size_t skipped) {
   const std::size_t k = s.k + skipped;
@@ -207,6 +208,24 @@ TEST("gemm_packed: a bias is added to every row, before tanh") {
   }
 }
 
+// Tiles, or panels, whose last one keeps the width of the others.
+void check_tiles(const TilesPack& p) {
+  const std::size_t tiles = (p.columns + p.height - 1) / p.height;
+  Guarded out(p.panels ? tiles * p.height * p.rows : p.columns * p.rows, 0);
+  TilesPack to = p;
+  to.out = out.data();
+  kernels().pack_tiles(to);
+  CHECK(out.intact());
+  for (std::size_t r = 0; r < p.rows; ++r) {
+    for (std::size_t c = 0; c < p.columns; ++c) {
+      const std::size_t first = c / p.height * p.height;
+      const std::size_t width = p.panels ? p.height : std::min(p.height, p.columns - first);
+      const float wanted = p.in[r * p.ld + c] * (p.scale == nullptr ? 1.0f : p.scale[r]);
+      CHECK_EQ(out[first * p.rows + r * width + c % p.height], wanted);
+    }
+  }
+}
+
 TEST("pack_tiles, turn_tile, pack_rows: every number in its place, nothing beyond, at odd sizes") {
   for (std::size_t rows : {1, 2, 7, 8, 9, 17}) {
     for (std::size_t columns : {1, 3, 7, 8, 11, 12, 13, 24, 25, 37}) {
@@ -215,19 +234,12 @@ TEST("pack_tiles, turn_tile, pack_rows: every number in its place, nothing beyon
       Guarded in(random.floats((rows - 1) * ld + columns, 1.0), 1);
       const std::vector<float> scale = random.floats(rows, 2.0);
       for (std::size_t height = 1; height <= std::min(columns, kernels().tile); ++height) {
-        const std::size_t tiles = (columns + height - 1) / height;
         for (const float* factor : {static_cast<const float*>(nullptr), scale.data()}) {
-          Guarded out(tiles * height * rows, 0);
-          kernels().pack_tiles({out.data(), in.data(), ld, rows, columns, height, factor});
-          CHECK(out.intact() && in.intact());
-          for (std::size_t r = 0; r < rows; ++r) {
-            for (std::size_t c = 0; c < columns; ++c) {
-              const float wanted = in[r * ld + c] * (factor == nullptr ? 1.0f : factor[r]);
-              CHECK_EQ(out[c / height * height * rows + r * height + c % height], wanted);
-            }
-          }
+          check_tiles({nullptr, in.data(), ld, rows, columns, height, factor, false});
+          check_tiles({nullptr, in.data(), ld, rows, columns, height, factor, true});
         }
       }
+      CHECK(in.intact());
       Guarded turned(rows * columns, 0);
       kernels().turn_tile(turned.data(), in.data(), ld, columns, rows);
       CHECK(turned.intact() && in.intact());
