@@ -6,7 +6,7 @@
 // Refuses to do: blocking for cache; with the rows of a batch of sessions, weights are read once for all.
 
 // Lanes by which weights are fetched before they are multiplied.
-constexpr std::size_t kAhead = 16 * kPanel;
+constexpr std::size_t kFetched = 16 * kPanel;
 
 // A tile's sum on its way to memory: bias, sum with what is there, tanh.
 inline void finish_inference(const InferencePanels& p, std::size_t row, std::size_t column, Vf sum) {
@@ -14,11 +14,7 @@ inline void finish_inference(const InferencePanels& p, std::size_t row, std::siz
   const std::size_t width = p.n - column < kLanes ? p.n - column : kLanes;
   float* to = p.C + row * p.ldc + column;
   const bool whole = width == kLanes;
-  if (p.bias != nullptr) {
-    sum = sum + (whole ? load(p.bias + column) : load_part(p.bias + column, width, 0.0f));
-  } else {
-    sum = sum + Vf{};
-  }
+  if (p.bias != nullptr) sum += whole ? load(p.bias + column) : load_part(p.bias + column, width, 0.0f);
   if (p.accumulate) sum = (whole ? load(to) : load_part(to, width, 0.0f)) + sum;
   if (p.tanh) sum = vtanh(sum);
   whole ? store(to, sum) : store_part(to, sum, width);
@@ -33,21 +29,25 @@ void float_row(const InferencePanels& p, std::size_t row, std::size_t first) {
   const std::size_t stream = p.k * kPanel;
   Vf c[P][2] = {};
   if (p.accumulate) {
+#pragma GCC unroll 8
     for (std::size_t i = 0; i < 2 * P; ++i) {
-      const std::size_t column = first + i * kLanes;
-      if (column >= p.n) break;
+      const std::size_t column = first + i * kLanes, left = column < p.n ? p.n - column : 0;
       const float* from = p.C + row * p.ldc + column;
-      c[i / 2][i % 2] = p.n - column < kLanes ? load_part(from, p.n - column, 0.0f) : load(from);
+      if (left >= kLanes) {
+        c[i / 2][i % 2] = load(from);
+      } else if (left > 0) {
+        c[i / 2][i % 2] = load_part(from, left, 0.0f);
+      }
     }
   }
   for (std::size_t s = 0; s < p.k; ++s, b += kPanel) {
-    const Vf x = splat(a[s]);
+    const Vf x = broadcast<Vf>(a[s]);
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < P; ++i) {
-      __builtin_prefetch(b + i * stream + kAhead);
-      __builtin_prefetch(b + i * stream + kAhead + kLanes);
-      c[i][0] += x * load(b + i * stream);
-      c[i][1] += x * load(b + i * stream + kLanes);
+      __builtin_prefetch(b + i * stream + kFetched);
+      __builtin_prefetch(b + i * stream + kFetched + kLanes);
+      multiply_add(c[i][0], x, load(b + i * stream));
+      multiply_add(c[i][1], x, load(b + i * stream + kLanes));
     }
   }
   InferencePanels sum = p;
@@ -83,7 +83,7 @@ void bfloat16_tile(const InferencePanels& p, std::size_t row, std::size_t first)
       const std::uint32_t* at = b + i / 2 * stream + i % 2 * kLanes;
       Vu w;
       __builtin_memcpy(&w, at, sizeof w);
-      __builtin_prefetch(at + kAhead);
+      __builtin_prefetch(at + kFetched);
       even[i] = from_bits(reinterpret_cast<Vi>(w << 16));
       odd[i] = from_bits(reinterpret_cast<Vi>(w & 0xffff0000u));
     }
@@ -175,7 +175,7 @@ void int8_tile(const InferencePanels& p, std::size_t row, std::size_t first) {
       const std::int8_t* at = b + i / 2 * stream + i % 2 * kLanes * 4;
       Vi lanes;
       __builtin_memcpy(&lanes, at, sizeof lanes);
-      __builtin_prefetch(at + kAhead * 4);
+      __builtin_prefetch(at + kFetched * 4);
       w[i] = Dot::expand(lanes);
     }
 #pragma GCC unroll 8

@@ -53,7 +53,8 @@ inline __attribute__((always_inline)) void multiply_add(V& c, V x, V y) {
 }
 template <typename V>
 inline __attribute__((always_inline)) V broadcast(const float& x) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
+  // A sanitizer does not see what an asm reads.
+#if defined(__AVX2__) && !defined(__AVX512F__) && !defined(__SANITIZE_ADDRESS__)
   V v;
   asm("vbroadcastss %1, %0" : "=x"(v) : "m"(x));
   return v;
@@ -107,8 +108,7 @@ inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelPro
   constexpr std::size_t kUnroll = left == Left::any || kTile > 6 ? 1 : 8;
   const std::size_t a_step = left == Left::any ? g.a_step : left == Left::tiles ? R : 1;
   Rows<R> at(a, g.a_row);
-  const float *end = b + steps * kPanel, *last = end - kUnroll * kPanel;
-  while (b <= last) {
+  for (; steps >= kUnroll; steps -= kUnroll) {
 #pragma GCC unroll 8
     for (std::size_t u = 0; u < kUnroll; ++u) {
       step<left, V, R, N>(c, at, a_step, b, u);
@@ -118,7 +118,7 @@ inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelPro
     b += kUnroll * kPanel;
     if (fetch) next += kUnroll * kPanel;
   }
-  while (b < end) {
+  for (; steps > 0; --steps) {
     step<left, V, R, N>(c, at, a_step, b, 0);
     if (fetch) fetch_row(next);
     at.move(a_step);
@@ -166,30 +166,20 @@ inline __attribute__((always_inline)) void start(V (&c)[R][N], const PanelProduc
 template <typename V, std::size_t R, std::size_t N>
 inline __attribute__((always_inline)) void finish(const V (&c)[R][N], const PanelProduct& g, float* C) {
   const std::size_t whole = g.n / kLanes, rest = g.n % kLanes;
-  Vf bias[N] = {};
-  if (g.bias != nullptr) {
 #pragma GCC unroll 2
-    for (std::size_t i = 0; i < N; ++i) {
-      const float* from = g.bias + i * kLanes;
-      if (i < whole) {
-        bias[i] = load(from);
-      } else if (rest != 0) {
-        bias[i] = load_part(from, rest, 0.0f);
-      }
+  for (std::size_t i = 0; i < N; ++i) {
+    if (i >= whole && rest == 0) continue;
+    // Without one −0 is added, which changes nothing; +0 would make +0 of −0, and parts of k would differ
+    // from one pass.
+    Vf bias = splat(-0.0f);
+    if (g.bias != nullptr) {
+      bias = i < whole ? load(g.bias + i * kLanes) : load_part(g.bias + i * kLanes, rest, 0.0f);
     }
-  }
+    float* to = C + i * kLanes;
 #pragma GCC unroll 16
-  for (std::size_t r = 0; r < R; ++r) {
-    float* out = C + r * g.ldc;
-#pragma GCC unroll 2
-    for (std::size_t i = 0; i < N; ++i) {
-      float* to = out + i * kLanes;
-      const Vf sum = widened(c[r][i]) + bias[i];
-      if (i < whole) {
-        store(to, sum);
-      } else if (rest != 0) {
-        store_part(to, sum, rest);
-      }
+    for (std::size_t r = 0; r < R; ++r, to += g.ldc) {
+      const Vf sum = widened(c[r][i]) + bias;
+      i < whole ? store(to, sum) : store_part(to, sum, rest);
     }
   }
   if (g.tanh) {

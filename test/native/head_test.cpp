@@ -77,10 +77,10 @@ class Head {
   SoftmaxHead head_;
 };
 
-void check_head(const HeadDims& most, std::size_t M, std::uint64_t seed) {
+void check_head(const HeadDims& most, std::size_t M, std::uint64_t seed, double size = 1.5) {
   Random random(seed);
   const std::size_t H = most.H, V = most.V;
-  const std::vector<float> hs = random.floats(M * H, 1.0), W = random.floats(H * V, 1.5);
+  const std::vector<float> hs = random.floats(M * H, 1.0), W = random.floats(H * V, size);
   const std::vector<float> b = random.floats(V, 1.0);
   std::vector<std::uint32_t> targets = random.tokens(M, V);
   targets[0] = static_cast<std::uint32_t>(V - 1);  // the last column, which may lie in a partial panel
@@ -110,6 +110,11 @@ TEST("head: one block, one row, two classes, vocabularies around the panel's wid
   check_head({3, 4, 2}, 3, 4);
   for (std::size_t V : {7, 8, 9, 15, 16, 17, 31, 32, 33, 65}) check_head({13, 6, V}, 13, V);
   for (std::size_t H : {15, 16, 17, 32, 40}) check_head({13, H, 50}, 13, H);
+}
+
+TEST("head: more units and rows than stay in cache, so that both go in parts") {
+  // Small weights: with large ones every row is sure of itself, and its gradients are roundings.
+  check_head({130, 400, 50}, 130, 7, 0.1);
 }
 
 TEST("head: fewer rows than it was built for") {

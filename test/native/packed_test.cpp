@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gemm/linear.h"
 #include "helpers.h"
 
 namespace timernn::test {
@@ -126,29 +127,34 @@ TEST("gemm_panel: A that lies in panels itself") {
 }
 
 TEST("a product in parts of k has the bits of one that goes through it at once") {
-  const std::size_t m = 5, n = 11, k = 61;
+  const std::size_t m = kernels().tile + 2, n = 11, k = 61, height = even_tile_height(m);
   Random random(9);
-  const std::vector<float> A = random.floats(m * k, 1.0), B = random.floats(k * kernels().panel, 1.0);
-  Guarded whole(m * n, 0), parts(m * n, 0);
-  PanelProduct p{};
-  p.ldc = n;
-  p.a_row = k;
-  p.a_step = 1;
-  p.m = m;
-  p.n = n;
-  p.height = even_tile_height(m);
-  const auto multiply = [&](Guarded& C, std::size_t from, std::size_t to) {
-    p.C = C.data();
-    p.A = A.data() + from;
-    p.B = B.data() + from * kernels().panel;
-    p.k = to - from;
-    p.accumulate = from > 0;
-    kernels().gemm_panel(p);
-  };
-  multiply(whole, 0, k);
-  multiply(parts, 0, 20);
-  multiply(parts, 20, k);
-  for (std::size_t i = 0; i < m * n; ++i) CHECK_EQ(whole[i], parts[i]);
+  const std::vector<float> plain = random.floats(m * k, 1.0), B = random.floats(k * kernels().panel, 1.0);
+  for (const Lie lie : {Lie::rows, Lie::tiles}) {
+    const std::vector<float> A = laid(plain, {m, n, k}, lie, height, 0);
+    Guarded whole(m * n, 0), parts(m * n, 0);
+    PanelProduct p{};
+    p.ldc = n;
+    p.a_row = k;
+    p.a_step = 1;
+    p.a_tile = lie == Lie::tiles ? height * k : 0;
+    p.m = m;
+    p.n = n;
+    p.height = height;
+    const auto multiply = [&](Guarded& C, std::size_t from, std::size_t to) {
+      p.C = C.data();
+      p.A = A.data() + (lie == Lie::rows ? from : 0);
+      p.a_first = from;
+      p.B = B.data() + from * kernels().panel;
+      p.k = to - from;
+      p.accumulate = from > 0;
+      kernels().gemm_panel(p);
+    };
+    multiply(whole, 0, k);
+    multiply(parts, 0, 20);
+    multiply(parts, 20, k);
+    for (std::size_t i = 0; i < m * n; ++i) CHECK_EQ(whole[i], parts[i]);
+  }
 }
 
 void check_packed(const Sizes& s, bool transposed, bool accumulate) {
@@ -361,6 +367,33 @@ TEST("gemm_outer: one row and many, more rows and columns than a block") {
   }
   check_outer({25, 530, 600});
   check_outer({25, 40, 1100});
+  check_outer({200, 40, 450});  // several blocks of the left factor, several parts of k
+}
+
+// One row takes a kernel of its own, several rows that of training, which goes through k in parts.
+TEST("Linear in float32: a row has the same bits alone and among others, for any k") {
+  for (const std::size_t k : {7, 400, 650}) {
+    const std::size_t m = 7, n = 5 * kernels().panel + 3;
+    Random random(k);
+    const std::vector<float> A = random.floats(m * k, 1.0), W = random.floats(k * n, 1.0);
+    const std::vector<float> before = random.floats(m * n, 1.0), bias = random.floats(n, 1.0);
+    const Linear linear({W.data(), k, n, n}, Precision::float32);
+    std::vector<float> scratch(linear.scratch_floats(m));
+    for (const bool accumulate : {false, true}) {
+      for (const float* added : {static_cast<const float*>(nullptr), bias.data()}) {
+        std::vector<float> together = before, alone = before;
+        linear.columns(
+            {together.data(), n, A.data(), k, m, added, accumulate, !accumulate, nullptr, scratch.data()}, 0,
+            n);
+        for (std::size_t r = 0; r < m; ++r) {
+          linear.columns({alone.data() + r * n, n, A.data() + r * k, k, 1, added, accumulate, !accumulate,
+                          nullptr, nullptr},
+                         0, n);
+        }
+        CHECK(same_bits(together, alone));
+      }
+    }
+  }
 }
 
 }  // namespace
