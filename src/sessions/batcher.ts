@@ -4,9 +4,10 @@
  * so batches grow with the load by themselves.
  * Refuses to do: keeping sessions' requests in order (a session asks for one thing at a time).
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { TimeRNNError } from '../errors.js';
 import type { NativeEngine } from '../native-inference.js';
-import { type Answer, makeBatch, type Request, readBatch } from './request.js';
+import { type Answer, accept, makeBatch, type Outcome, type Request, readBatch } from './request.js';
 import type { PredictorStats } from './types.js';
 
 export interface BatcherOptions {
@@ -15,6 +16,12 @@ export interface BatcherOptions {
   maxWait: number;
   maxQueue: number;
 }
+
+/**
+ * Requests that are answered in one turn of the event loop: whoever asked goes on in the same turn, which over HTTP takes a tenth of
+ * a millisecond or two each, and others' timers and sockets wait for them.
+ */
+const ANSWERS_A_TURN = 16;
 
 interface Entry {
   request: Request;
@@ -159,12 +166,12 @@ export class Batcher {
       const requests = entries.map(({ request }) => request);
       const batch = makeBatch(requests, vocabulary);
       await lane.run(batch);
-      const live = entries.map(({ request, settled }) =>
-        settled ? { ...request, state: request.state.slice() } : request,
-      );
-      const answers = readBatch(batch, live, vocabulary);
+      const outcomes = readBatch(batch, requests, vocabulary);
       this.#counts.batches++;
-      for (const [i, entry] of entries.entries()) this.#answer(entry, answers[i]);
+      for (const [i, entry] of entries.entries()) {
+        if (i > 0 && i % ANSWERS_A_TURN === 0) await turn();
+        this.#answer(entry, outcomes[i]!);
+      }
     } catch (error) {
       for (const entry of entries) this.#reject(entry, error);
     } finally {
@@ -174,8 +181,9 @@ export class Batcher {
     }
   }
 
-  #answer(entry: Entry, answer: Answer | undefined): void {
+  #answer(entry: Entry, outcome: Outcome): void {
     if (entry.settled) return;
+    const answer = accept(entry.request, outcome);
     if (answer === undefined) {
       this.#reject(entry, notFinite());
       return;

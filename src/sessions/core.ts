@@ -12,7 +12,7 @@ import { native } from '../native.js';
 import type { NativeEngine, NativePackedWeights } from '../native-inference.js';
 import type { QuestionTarget } from '../train/target.js';
 import { Batcher, notFinite } from './batcher.js';
-import { type Answer, makeBatch, type Request, readBatch } from './request.js';
+import { type Answer, accept, makeBatch, type Request, readBatch } from './request.js';
 import type { PredictorOptions } from './types.js';
 
 export type ResolvedOptions = Required<PredictorOptions>;
@@ -81,7 +81,8 @@ export class Core {
     this.#own ??= this.engine(1);
     const batch = makeBatch([request], this.vocabulary.size);
     this.#own.runSync(batch);
-    const [answer] = readBatch(batch, [request], this.vocabulary.size);
+    const [outcome] = readBatch(batch, [request], this.vocabulary.size);
+    const answer = accept(request, outcome!);
     if (answer === undefined) throw notFinite();
     return answer;
   }

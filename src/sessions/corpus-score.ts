@@ -6,7 +6,7 @@ import { describe, TimeRNNError } from '../errors.js';
 import { expectStreams } from '../models/evaluate.js';
 import { notFinite } from './batcher.js';
 import type { Core } from './core.js';
-import { makeBatch, type Request, readBatch } from './request.js';
+import { accept, makeBatch, type Request, readBatch } from './request.js';
 
 /** Tokens of a stream in one trip to the pool; the signal is looked at in between. */
 const TRIP = 256;
@@ -50,7 +50,7 @@ export async function corpusScore(
     signal?.throwIfAborted();
     const batch = makeBatch(requests, size);
     await engine.run(batch);
-    return readBatch(batch, requests, size);
+    return readBatch(batch, requests, size).map((outcome, i) => accept(requests[i]!, outcome));
   };
   await run(first);
   let total = 0;

@@ -88,12 +88,15 @@ export function makeBatch(requests: readonly Request[], vocabulary: number): Nat
   return batch;
 }
 
-/** Takes the answers apart again and sets the states; undefined for a request whose scores were not finite. */
-export function readBatch(
-  batch: NativeBatch,
-  requests: readonly Request[],
-  vocabulary: number,
-): (Answer | undefined)[] {
+/** What a batch made of one request: its answer, unless its scores were not finite, and the state after it. */
+export interface Outcome {
+  answer: Answer | undefined;
+  /** A view of the batch. */
+  state: Float32Array;
+}
+
+/** Takes the answers apart again. */
+export function readBatch(batch: NativeBatch, requests: readonly Request[], vocabulary: number): Outcome[] {
   const at = { probabilities: 0, ids: 0, scores: 0 };
   return requests.map((request, i) => {
     const own = lengths(request, vocabulary);
@@ -105,8 +108,16 @@ export function readBatch(
     at.probabilities += own.probabilities;
     at.ids += own.ids;
     at.scores += own.scores;
-    if (batch.finite[i] === 0) return undefined;
-    request.state.set(batch.states.subarray(i * request.state.length, (i + 1) * request.state.length));
-    return answer;
+    const size = request.state.length;
+    return {
+      answer: batch.finite[i] === 0 ? undefined : answer,
+      state: batch.states.subarray(i * size, (i + 1) * size),
+    };
   });
+}
+
+/** Gives a request the state after it. @returns its answer; undefined, and the state as it was, where its scores were not finite */
+export function accept(request: Request, { answer, state }: Outcome): Answer | undefined {
+  if (answer !== undefined) request.state.set(state);
+  return answer;
 }

@@ -95,6 +95,30 @@ test('a full queue refuses, and takes again when there is room', async (t) => {
   t.deepEqual(statesOf(engine), [[2], [3], [4], [6]]);
 });
 
+test('a large batch is answered over several turns of the event loop; a signal in between still takes its request back', async (t) => {
+  const { batcher, engine } = setUp({ maxBatch: 64 });
+  const requests = Array.from({ length: 40 }, (_, i) => request(i));
+  const controller = new AbortController();
+  const order: (number | string)[] = [];
+  const asked = requests.map((each, i) =>
+    batcher.ask(each, i === 39 ? controller.signal : undefined).then(() => order.push(i)),
+  );
+  await turn();
+  engine.batches[0]!.go();
+  await asked[0];
+  t.is(order.length, 16);
+  setImmediate(() => order.push('somebody else'));
+  controller.abort(new Error('away'));
+  await t.throwsAsync(asked[39]!, { message: 'away' });
+  await Promise.all(asked.slice(0, 39));
+  t.true(order.indexOf('somebody else') < order.length - 1);
+  t.is(engine.batches.length, 1);
+  t.deepEqual(
+    requests.map(({ state }) => state[0]),
+    requests.map((_, i) => (i === 39 ? i : i + 1)),
+  );
+});
+
 test('a signal takes a request out of the queue, or its answer away; the state is as it was', async (t) => {
   const { batcher, engine } = setUp({ maxBatch: 1 });
   const [one, two, three] = [new AbortController(), new AbortController(), new AbortController()];
