@@ -4,7 +4,10 @@
  * the cores of the machine: the figures are those of a service beside its load, not of a service alone.
  *
  *   npm run bench:serve -- [--seconds 60] [--sessions 1000] [--cell rnn] [--size 512] [--vocabulary 96] [--precision float32]
- *                          [--top-k 1] [--lanes 2] [--json file]
+ *                          [--top-k 1] [--lanes 2] [--rate 1500] [--json file]
+ *
+ * Without --rate each session asks again as soon as it is answered, which is as much as the machine can do: latency and lateness are then
+ * those of a service that is saturated. With it, so many steps a second are asked for in all.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,6 +33,7 @@ function readOptions() {
       precision: { type: 'string', default: 'float32' },
       'top-k': { type: 'string', default: '1' },
       lanes: { type: 'string' },
+      rate: { type: 'string' },
       json: { type: 'string' },
     },
   });
@@ -43,6 +47,7 @@ function readOptions() {
     precision: values.precision,
     topK: Math.ceil(number('top-k')),
     ...(values.lanes !== undefined && { lanes: Math.ceil(number('lanes')) }),
+    ...(values.rate !== undefined && { rate: Math.ceil(number('rate')) }),
     json: values.json,
   };
 }
@@ -76,7 +81,7 @@ async function openSessions(url, count) {
 }
 
 /** Each connection asks for the steps of one session, one after the other. */
-function load(url, ids, { seconds, vocabulary, topK }) {
+function load(url, ids, { seconds, vocabulary, topK, rate }) {
   let next = 0;
   const headers = { 'content-type': 'application/json' };
   const setupClient = (client) => {
@@ -84,7 +89,8 @@ function load(url, ids, { seconds, vocabulary, topK }) {
     const token = next++ % vocabulary;
     client.setRequests([{ method: 'POST', path, headers, body: JSON.stringify({ token, topK }) }]);
   };
-  return autocannon({ url, connections: ids.length, duration: seconds, timeout: 30, setupClient });
+  const pace = rate === undefined ? {} : { overallRate: rate };
+  return autocannon({ url, connections: ids.length, duration: seconds, timeout: 30, setupClient, ...pace });
 }
 
 async function measure(options, maxBatch) {

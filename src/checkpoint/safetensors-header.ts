@@ -125,12 +125,28 @@ export function buildHeader(
   return header;
 }
 
+/** Files that are often taken for safetensors, by their first bytes. A header's length has zeros where they have these. */
+function otherFormat(first: Uint8Array): string | undefined {
+  const starts = (...bytes: number[]) => bytes.every((byte, i) => first[i] === byte);
+  if (starts(0x50, 0x4b, 0x03, 0x04)) {
+    return 'a zip archive, as torch.save writes it; safetensors.torch.save_file writes the other';
+  }
+  if (first[0] === 0x80 && first[1]! >= 2 && first[1]! <= 5 && first[7] !== 0) {
+    return 'a pickle, as torch.save wrote it; safetensors.torch.save_file writes the other';
+  }
+  // ONNX: field 1, the version of its representation, then field 2, a string that names who wrote it.
+  if (first[0] === 0x08 && first[2] === 0x12 && first[4]! >= 0x20) return 'what looks like an ONNX file';
+  return undefined;
+}
+
 /**
  * The length of the header from the first 8 bytes.
  *
  * @throws ERR_TIMERNN_FORMAT where the file cannot have such a header
  */
 export function parseHeaderLength(file: string, first: Uint8Array, fileSize: number): number {
+  const other = otherFormat(first);
+  if (other !== undefined) throw formatError(file, 'a safetensors file', other);
   if (fileSize < LENGTH_BYTES || first.length < LENGTH_BYTES) {
     throw formatError(file, `a safetensors file of at least ${LENGTH_BYTES} bytes`, `${fileSize} bytes`);
   }

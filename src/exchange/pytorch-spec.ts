@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { wrongFile } from '../checkpoint/wrong-file.js';
+import { TimeRNNError } from '../errors.js';
 import { parseSpec } from '../models/spec.js';
 import type { LayerOptions, ModelSpec } from '../models/types.js';
 import type { Found } from './pytorch-architecture.js';
@@ -20,6 +21,18 @@ function visible({ input, layers }: Pick<ModelSpec, 'input' | 'layers'>) {
 function inWords({ vocabulary, embedding, layers }: ReturnType<typeof visible>): string {
   const cells = layers.map(({ cell, size }) => `${cell} ${size}`).join(' → ');
   return `${vocabulary} tokens → embedding ${embedding} → ${cells}`;
+}
+
+/** @throws ERR_TIMERNN_OPTION where the file's own spec has another one */
+function expectActivation(path: string, said: ModelSpec, activation: 'tanh' | 'relu' | undefined): void {
+  if (activation === undefined) return;
+  const other = said.layers.find((layer) => layer.cell !== 'rnn' || (layer.activation ?? 'tanh') !== activation);
+  if (other === undefined) return;
+  const own = other.cell === 'rnn' ? (other.activation ?? 'tanh') : `a ${other.cell}, which has none to choose`;
+  throw new TimeRNNError(
+    'ERR_TIMERNN_OPTION',
+    `Expected activation to be left out, since ${path} says it itself (${own}), got "${activation}"`,
+  );
 }
 
 function withActivation(layer: LayerOptions, activation: 'tanh' | 'relu' | undefined): LayerOptions {
@@ -40,6 +53,7 @@ export function specOf(
   const layers = found.layers.map(({ cell, size }): LayerOptions => ({ cell, size }));
   const input = { kind: 'tokens', vocabulary, embedding } as const;
   if (said !== undefined) {
+    expectActivation(path, said, activation);
     const [got, expected] = [visible(said), visible({ input, layers })];
     if (!isDeepStrictEqual(got, expected)) {
       throw wrongFile(path, `a spec of its tensors in its metadata (${inWords(expected)})`, inWords(got));

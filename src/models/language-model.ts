@@ -66,6 +66,8 @@ export class LanguageModel {
   #training = false;
   /** What `session` uses; another one is made after a training. */
   #packed: Promise<Core> | undefined;
+  /** The same, once it is there. */
+  #core: Core | undefined;
 
   /**
    * A new model; its weights are drawn when it is first used.
@@ -141,15 +143,20 @@ export class LanguageModel {
       );
     }
     this.#training = true;
-    this.#packed = undefined;
+    this.#forgetPacked();
     try {
       yield* runTraining(await this.#ready(), corpus, options);
     } catch (error) {
       throw adviseOnDivergence(fromForeign(error), options.clip);
     } finally {
       this.#training = false;
-      this.#packed = undefined;
+      this.#forgetPacked();
     }
+  }
+
+  #forgetPacked(): void {
+    this.#packed = undefined;
+    this.#core = undefined;
   }
 
   /**
@@ -164,18 +171,27 @@ export class LanguageModel {
 
   /**
    * A stream of events through the model, with a state of its own and the weights as they are now. Sessions of one model share a
-   * packed float32 copy of the weights, made when the first is asked for; {@link predictor} has the choice.
+   * packed float32 copy of the weights, made when the first is asked for: until then (`session.ready`) the calls that answer at once
+   * (`state`, `fork`, `reset`, `stepSync`) are ERR_TIMERNN_BUSY, and those that return promises wait. {@link predictor} has the choice of
+   * precision, and sessions that are ready.
    *
-   * @throws ERR_TIMERNN_OPTION; ERR_TIMERNN_STATE for a state that is none of this model, as a rejection of what is asked first
+   * @throws ERR_TIMERNN_OPTION; ERR_TIMERNN_STATE for a state that is damaged, or of another model: the latter, where the weights are not
+   * packed yet, as a rejection of what is asked first
    */
   session(options: SessionOptions = {}): Session {
+    if (this.#core !== undefined) return new Session(this.#core, options);
     const coming = this.#packed ?? this.#call((target) => Core.make(target, this.#parts, resolvePredictorOptions()));
     // While it is trained, each session has weights of its own moment. What failed is tried again.
     if (!this.#training) {
       this.#packed = coming;
-      coming.catch(() => {
-        if (this.#packed === coming) this.#packed = undefined;
-      });
+      coming.then(
+        (core) => {
+          if (this.#packed === coming) this.#core = core;
+        },
+        () => {
+          if (this.#packed === coming) this.#packed = undefined;
+        },
+      );
     }
     return new Session({ coming, vocabulary: this.vocabulary }, options);
   }

@@ -91,6 +91,10 @@ export function resolveLimits(value: ServiceLimits | undefined): Limits {
 
 /** @throws ERR_TIMERNN_OPTION */
 export function resolveOptions(value: ServiceOptions): Settings {
+  if (typeof value === 'object' && value !== null && 'token' in value && value.token === undefined) {
+    // Most likely a variable of the environment that is not set: that must not open the door.
+    throw refuse('Expected token to be a string, got undefined; without the option the service asks for none');
+  }
   checkToken((value as { token?: unknown } | null | undefined)?.token);
   const options = parse(schema as z.ZodType<z.infer<typeof schema>>, value, 'the options of timernn/fastify', refuse);
   if ((options.model === undefined) === (options.predictor === undefined)) {

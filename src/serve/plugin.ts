@@ -31,6 +31,15 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   return reply.code(status).type('application/json; charset=utf-8').send(body);
 }
 
+/** The path is not repeated: it may hold the id of a session. */
+export function noSuchRoute(method: string): HttpProblem {
+  return new HttpProblem(
+    404,
+    'NOT_FOUND',
+    `Expected a method and path of /openapi.json, got ${method} of something else`,
+  );
+}
+
 function handler(service: Service, route: Route) {
   const schema = route.body?.(service);
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
@@ -161,6 +170,16 @@ export async function timernn(app: FastifyInstance, options: ServiceOptions): Pr
   await mount(app, service);
 }
 
+/** JSON as Fastify reads it by default, but for an empty body, which is none: many clients send the header with every request. */
+function addJsonParser(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  if (app.hasContentTypeParser('application/json')) app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else parseJson(request, body as string, done);
+  });
+}
+
 /** The plugin around a service that is there already. */
 export async function mount(app: FastifyInstance, service: Service): Promise<void> {
   const { settings } = service;
@@ -168,7 +187,12 @@ export async function mount(app: FastifyInstance, service: Service): Promise<voi
     const metrics = await createMetrics(service, settings.metrics);
     const open = new Set<string>();
     if (app.hasContentTypeParser('text/plain')) app.removeContentTypeParser('text/plain');
+    addJsonParser(app);
     app.setErrorHandler(sendProblem);
+    // Without a prefix the other paths are the app's own.
+    if (app.prefix !== '') {
+      app.setNotFoundHandler((request, reply) => sendProblem(noSuchRoute(request.method), request, reply));
+    }
     addHooks(app, service, metrics, open);
     addEnd(app, service, metrics);
     addFixedRoutes(app, service, metrics, open);

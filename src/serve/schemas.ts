@@ -65,7 +65,10 @@ export function bodySchemas(limits: Limits) {
         .optional()
         .describe('same seed, same text; drawn, and told in the answer, where it is left out'),
       allowUnknown: z.boolean().default(false),
-      stream: z.boolean().default(false).describe('whether to answer with server-sent events'),
+      stream: z
+        .boolean()
+        .optional()
+        .describe('whether to answer with server-sent events; left out, the accept header says it'),
     }),
     open: z.strictObject({ state: state.optional() }),
     step: exactlyOne(

@@ -7,8 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { describe, TimeRNNError } from '../errors.js';
 import { resolveOptions } from './options.js';
-import { mount, sendProblem } from './plugin.js';
-import { HttpProblem } from './problem.js';
+import { mount, noSuchRoute, sendProblem } from './plugin.js';
 import { Service } from './service.js';
 import type { ServiceOptions } from './types.js';
 
@@ -111,8 +110,7 @@ async function createApp(options: ServerOptions): Promise<FastifyInstance> {
   const app = withTrust(trustProxy, made);
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => {
-    const message = `Expected a route of /openapi.json, got ${request.method} and another path`;
-    return sendProblem(new HttpProblem(404, 'NOT_FOUND', message), request, reply);
+    return sendProblem(noSuchRoute(request.method), request, reply);
   });
   return app as unknown as FastifyInstance;
 }

@@ -8,7 +8,7 @@ import { checkNames, checkSignal } from '../options.js';
 import type { Core } from './core.js';
 import { generationOptions } from './generation.js';
 import type { Answer, Request } from './request.js';
-import { decodeState, encodeState } from './state-blob.js';
+import { encodeState, expectStateOf, readState, type StateOf } from './state-blob.js';
 import { tokenOf, tokensOf } from './tokens.js';
 import type {
   RequestOptions,
@@ -62,20 +62,19 @@ export class Session {
   constructor(core: Core | { coming: Promise<Core>; vocabulary: Vocabulary }, options: SessionOptions = {}) {
     checkNames(options, ['state'], 'session');
     this.#vocabulary = core.vocabulary;
+    const state = options.state === undefined ? undefined : readState(options.state);
     if ('coming' in core) {
-      // A copy: the caller may use the bytes for something else meanwhile.
-      const { state } = options;
-      const copied = state instanceof Uint8Array ? state.slice() : state;
-      this.#coming = core.coming.then((made) => this.#begin(made, copied));
+      this.#position = state?.position ?? 0;
+      this.#coming = core.coming.then((made) => this.#begin(made, state));
       // A failure shows in whatever is asked next.
       this.#coming.catch(() => {});
     } else {
       this.#coming = Promise.resolve(core);
-      this.#begin(core, options.state);
+      this.#begin(core, state);
     }
   }
 
-  #begin(core: Core, state: Uint8Array | undefined): Core {
+  #begin(core: Core, state: StateOf | undefined): Core {
     if (state === undefined) this.#values = new Float32Array(core.stateLength);
     else this.#restore(core, state);
     this.#core = core;
@@ -246,11 +245,11 @@ export class Session {
   }
 
   set state(blob: Uint8Array) {
-    this.#restore(this.#settled('state').core, blob);
+    this.#restore(this.#settled('state').core, readState(blob));
   }
 
-  #restore(core: Core, blob: Uint8Array): void {
-    const { values, position } = decodeState(blob, { hash: core.modelHash, length: core.stateLength });
+  #restore(core: Core, state: StateOf): void {
+    const { values, position } = expectStateOf({ hash: core.modelHash, length: core.stateLength }, state);
     this.#values = values;
     this.#position = position;
   }

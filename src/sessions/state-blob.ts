@@ -59,14 +59,12 @@ function refuse(expected: string, got: string): TimeRNNError {
 }
 
 /**
- * Reads a state.
+ * Reads a state of whatever model.
  *
- * @param model - the model that it must be of
- * @throws ERR_TIMERNN_STATE saying what is wrong with it
+ * @throws ERR_TIMERNN_STATE where it is damaged, or no state at all
  */
-export function decodeState(blob: unknown, model: { hash: string; length: number }): StateOf {
+export function readState(blob: unknown): StateOf {
   if (!(blob instanceof Uint8Array)) throw refuse('a state to be a Uint8Array', describe(blob));
-  const size = stateBytes(model.length);
   // The length of a small blob, which has no header, says nothing of use.
   if (blob.length < HEADER + CHECKSUM || Buffer.from(blob.subarray(0, 4)).toString('latin1') !== MAGIC) {
     throw refuse('a state that a session exported', `${blob.length} bytes that are none`);
@@ -79,15 +77,9 @@ export function decodeState(blob: unknown, model: { hash: string; length: number
     throw refuse('a whole state', 'one whose checksum does not match: it was cut or changed');
   }
   const modelHash = Buffer.from(blob.subarray(8, 40)).toString('hex');
-  if (modelHash !== model.hash) {
-    throw refuse(
-      `a state of this model (hash ${model.hash.slice(0, 12)})`,
-      `one of the model ${modelHash.slice(0, 12)}`,
-    );
-  }
   const count = view.getUint32(48, true);
-  if (count !== model.length || blob.length !== size) {
-    throw refuse(`a state of ${model.length} numbers in ${size} bytes`, `${count} numbers in ${blob.length} bytes`);
+  if (blob.length !== stateBytes(count)) {
+    throw refuse(`a state of ${count} numbers in ${stateBytes(count)} bytes`, `${blob.length} bytes`);
   }
   const position = Number(view.getBigUint64(40, true));
   if (position > FARTHEST) throw refuse('a state with a count of tokens up to 2^52', String(position));
@@ -95,4 +87,22 @@ export function decodeState(blob: unknown, model: { hash: string; length: number
   const bad = values.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) throw refuse('a state of finite numbers', `${values[bad]} at index ${bad}`);
   return { modelHash, position, values };
+}
+
+/**
+ * Takes a state for one of a model.
+ *
+ * @throws ERR_TIMERNN_STATE where it is of another one
+ */
+export function expectStateOf(model: { hash: string; length: number }, state: StateOf): StateOf {
+  if (state.modelHash !== model.hash) {
+    throw refuse(
+      `a state of this model (hash ${model.hash.slice(0, 12)})`,
+      `one of the model ${state.modelHash.slice(0, 12)}; training changes a model`,
+    );
+  }
+  if (state.values.length !== model.length) {
+    throw refuse(`a state of ${model.length} numbers`, `${state.values.length} numbers`);
+  }
+  return state;
 }

@@ -38,6 +38,9 @@ test('the length field: short files, huge lengths, lengths past the end', (t) =>
     [lengthField(100_000_001n), 2 ** 40, /at most 100000000 bytes, got a length of 100000001/],
     [lengthField(2n ** 64n - 1n), 2 ** 40, /got a length of 18446744073709551615/],
     [lengthField(2n ** 63n), 2 ** 40, /at most/],
+    [Buffer.from('PK\x03\x04\0\0\x08\x08', 'latin1'), 2 ** 40, /got a zip archive, as torch\.save writes it/],
+    [Buffer.from('\x80\x02\x8a\nl\xfc\x9cF', 'latin1'), 2 ** 40, /got a pickle, as torch\.save wrote it/],
+    [Buffer.from('\x08\x08\x12\x07timer', 'latin1').subarray(0, 8), 2 ** 40, /got what looks like an ONNX file/],
     [Buffer.from('Call me '), 2 ** 40, /Expected a safetensors file, got one that starts with "Call me "$/],
   ];
   for (const [bytes, size, message] of cases) {

@@ -41,6 +41,12 @@ interface Refused {
 }
 
 const REFUSED: Record<string, Refused> = {
+  'an activation for a cell that has none to choose': {
+    change: () => {},
+    options: { activation: 'relu' },
+    says: /activation to be left out, since .* says it itself \(a lstm, which has none to choose\), got "relu"/,
+    code: 'ERR_TIMERNN_OPTION',
+  },
   'no encoder': { change: (x) => x.delete('encoder.weight'), says: /the tensor encoder\.weight \(V×D\), got none/ },
   'no decoder': { change: (x) => x.delete('decoder.weight'), says: /the tensor decoder\.weight \(9×4\), got none/ },
   'no recurrent layer': {

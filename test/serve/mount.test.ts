@@ -34,6 +34,18 @@ test('a real queue that is full: 200 or an honest 503, and a session that was re
   t.regex((await get('/metrics')).body, /^timernn_predictor_refused_total [1-9]/m);
 });
 
+test('an empty body is no body, also where a client says that it is JSON', async (t) => {
+  const { app } = await serve(t, { predictor });
+  const json = { headers: { 'content-type': 'application/json' } };
+  const created = await app.inject({ method: 'POST', url: '/v1/sessions', ...json });
+  t.is(created.statusCode, 201);
+  const { id } = created.json();
+  t.is((await app.inject({ method: 'POST', url: `/v1/sessions/${id}/fork`, ...json })).statusCode, 201);
+  t.is((await app.inject({ method: 'DELETE', url: `/v1/sessions/${id}`, ...json })).statusCode, 204);
+  const missed = await app.inject({ method: 'POST', url: '/v1/next', ...json });
+  t.deepEqual([...problem(missed)], [400, 'INVALID_REQUEST']);
+});
+
 test('several models in one app, each under its prefix, and nothing of them in the app’s own routes', async (t) => {
   const small = await smallModel({ cell: 'gru', size: 12 });
   const app = Fastify();
@@ -53,6 +65,10 @@ test('several models in one app, each under its prefix, and nothing of them in t
   const described = ANSWERS.model.parse((await app.inject('/gru/v1/model')).json());
   t.like(described, { unit: 'char', precision: 'int8', vocabularySize: small.vocabulary.size });
   t.deepEqual(described.spec, small.spec as unknown as Record<string, unknown>);
+  const nowhere = await app.inject('/gru/nowhere');
+  t.deepEqual([...problem(nowhere)], [404, 'NOT_FOUND']);
+  t.is((await app.inject('/lstm/nowhere')).statusCode, 401);
+  t.is((await app.inject('/nowhere')).json().error, 'Not Found');
   const echo = await app.inject({
     method: 'POST',
     url: '/echo',

@@ -103,6 +103,8 @@ test('generate as server-sent events: a token each, and a summary; by the field 
     );
     t.is(events.map(({ data }) => data.text).join(''), text);
   }
+  const plain = await post('/v1/generate', { ...asked, stream: false }, accept);
+  t.is(plain.headers['content-type'], 'application/json; charset=utf-8');
   const refused = await post('/v1/generate', { length: 0, stream: true });
   t.deepEqual(problem(refused), [400, 'INVALID_REQUEST']);
 });

@@ -88,6 +88,11 @@ test('what is not a JSON object of a decent size is 400, 413 or 415', async (t) 
 });
 
 const OPTIONS: [options: unknown, message: string][] = [
+  // As process.env.TOKEN is where nobody set it.
+  [
+    { predictor: new FakePredictor(), token: undefined },
+    'Expected token to be a string, got undefined; without the option the service asks for none',
+  ],
   [{}, 'Expected the options of timernn/fastify to have either a model or a predictor, got neither'],
   [{ model: 5 }, 'Expected model to be a LanguageModel, got 5'],
   [{ predictor: 5 }, 'Expected predictor to be a Predictor, got 5'],

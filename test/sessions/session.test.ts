@@ -181,7 +181,7 @@ test('states that are damaged, of another model or no states are refused, and ch
   const forged = (values: Float32Array, position = 1) => encodeState({ modelHash, position, values });
   const length = stateLength(model);
   refused(forged(new Float32Array(length).fill(Number.NaN)), /finite numbers, got NaN at index 0/);
-  refused(forged(new Float32Array(length + 1)), /numbers in/);
+  refused(forged(new Float32Array(length + 1)), /state of \d+ numbers, got/);
   t.deepEqual(session.state, before);
   const far = (await predictor).session({ state: forged(new Float32Array(length), Number.MAX_SAFE_INTEGER) });
   t.is(far.position, 2 ** 52, 'the count stands still there');
@@ -241,7 +241,25 @@ test('a session of a model has the weights of the moment when it was made', asyn
   }
   t.deepEqual(await before.step(some[0]!), p);
   t.notDeepEqual(await own.session().step(some[0]!), p);
-  await t.throwsAsync(own.session({ state: before.state }).step(0), { code: 'ERR_TIMERNN_STATE' });
+  t.throws(() => own.session({ state: before.state }), { code: 'ERR_TIMERNN_STATE' });
+});
+
+test('a session of a model: what is asked at once, before and after the weights are packed', async (t) => {
+  const own = newModel(corpus);
+  const first = own.session();
+  await first.observe(some);
+  const { state } = first;
+  // Packed by now: as ready as one of a predictor.
+  const second = own.session({ state });
+  t.is(second.position, some.length);
+  t.deepEqual(second.stepSync(some[0]!), first.fork().stepSync(some[0]!));
+  t.throws(() => own.session({ state: state.subarray(1) }), { code: 'ERR_TIMERNN_STATE' });
+  // Not packed yet: damage and the position show at once, another model as a rejection.
+  const other = newModel(corpus, { layers: [{ cell: 'rnn', size: 8 }] });
+  const early = other.session({ state });
+  t.is(early.position, some.length);
+  await t.throwsAsync(early.step(0), { code: 'ERR_TIMERNN_STATE' });
+  t.throws(() => newModel(corpus).session({ state: state.subarray(1) }), { code: 'ERR_TIMERNN_STATE' });
 });
 
 test('close: what was asked is answered, however long; what comes later is refused', async (t) => {

@@ -86,7 +86,7 @@ async function run(service: Service, call: Call<Body>) {
   const seed = call.body.seed ?? randomInt(SEEDS);
   const made = pieces(service, call.body, seed, call.signal);
   const accepts = String(call.request.headers.accept ?? '').includes('text/event-stream');
-  if (call.body.stream || accepts) return stream(call, made, seed);
+  if (call.body.stream ?? accepts) return stream(call, made, seed);
   const tokens: number[] = [];
   let text = '';
   for await (const piece of made) {
