@@ -95,7 +95,7 @@ test('patience ends the run, and the last report is that of an epoch’s end', a
 test('a plateau: the step size falls, training goes on from the best parameters, momentum from none', async (t) => {
   const directory = join(await folderOf(t), 'run');
   const model = newModel(corpus);
-  const schedule = { kind: 'plateau', factor: 0.25, minimum: 0.2 } as const;
+  const schedule = { kind: 'plateau', factor: 0.25, minimum: 5 } as const;
   const optimizer = { name: 'momentum', momentum: 0.5 } as const;
   const run = { directory, keep: 100 };
   const { reports, digests, losses } = await epochsOf(model, {
@@ -113,7 +113,7 @@ test('a plateau: the step size falls, training goes on from the best parameters,
   t.is(slots.length, 6);
   t.true(slots.every(([, values]) => values.every((value) => value === 0)));
   t.true(reports.length < 60, 'ended below the minimum');
-  t.true(reports.at(-1)!.epochEnd && reports.at(-1)!.learningRate >= 0.2);
+  t.true(reports.at(-1)!.epochEnd && reports.at(-1)!.learningRate >= 5);
 });
 
 test('averaged SGD: the average of the parameters after each step is measured, and what the model ends with', async (t) => {
