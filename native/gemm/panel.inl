@@ -36,8 +36,23 @@ inline void narrowed(Vh& to, Vf v) {
 }
 
 // How A lies; see PanelProduct. Where its strides are known, a step of k needs no addresses of its own.
-// `rows` has a_step = 1.
-enum class Left { any, rows, tiles, panels };
+// `rows` has a_step = 1. With 32 registers a step has multiply-adds enough to hide its addresses, and
+// `generic` is not about speed: there `any` serves for rows and tiles as well, which spares the compiler half
+// of the functions.
+enum class Left { any, panels, rows, tiles };
+#if defined(__AVX2__) && !defined(__AVX512F__)
+#define TIMERNN_KNOWN_STRIDES 1
+#else
+#define TIMERNN_KNOWN_STRIDES 0
+#endif
+constexpr bool kKnownStrides = TIMERNN_KNOWN_STRIDES;
+// Steps of k that are one run of instructions. With a sanitizer's checks between them eight take the compiler
+// minutes.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t kUnrolled = 2;
+#else
+constexpr std::size_t kUnrolled = 8;
+#endif
 
 // c += x · y, and a number in all lanes. As instructions of their own where there are 16 registers: from
 // expressions GCC makes forms of the first that overwrite a factor, then copies and spills the twelve sums,
@@ -105,9 +120,11 @@ inline __attribute__((always_inline)) void fetch_row(const float* at) {
 template <Left left, bool fetch, typename V, std::size_t R, std::size_t N>
 inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelProduct& g, std::size_t steps,
                                                     const float* a, const float* b, const float* next) {
-  constexpr std::size_t kUnroll = left == Left::any || kTile > 6 ? 1 : 8;
-  const std::size_t a_step = left == Left::any ? g.a_step : left == Left::tiles ? R : 1;
-  Rows<R> at(a, g.a_row);
+  constexpr std::size_t kUnroll = left == Left::any || !kKnownStrides ? 1 : kUnrolled;
+  // Tiles lie R side by side, whichever function reads them.
+  const bool tiles = left == Left::tiles || (left == Left::any && g.a_tile != 0);
+  const std::size_t a_step = tiles ? R : left == Left::any ? g.a_step : 1;
+  Rows<R> at(a, tiles ? 1 : g.a_row);
   for (; steps >= kUnroll; steps -= kUnroll) {
 #pragma GCC unroll 8
     for (std::size_t u = 0; u < kUnroll; ++u) {
@@ -129,9 +146,10 @@ inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelPro
 
 // Sums of R rows × N vectors over all of k, in registers, on top of what is in c.
 template <Left left, bool fetch, typename V, std::size_t R, std::size_t N>
-inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelProduct& g, const float* a) {
+inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelProduct& g, const float* a,
+                                                    const float* next) {
   if (left != Left::panels) {
-    steps_of<left, fetch, V, R, N>(c, g, g.k, a, g.B, g.next);
+    steps_of<left, fetch, V, R, N>(c, g, g.k, a, g.B, next);
     return;
   }
   for (std::size_t k0 = 0; k0 < g.k; k0 += kPanel, a += g.a_block) {
@@ -139,7 +157,7 @@ inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelPro
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < R; ++r)
       fetch_row(a + g.a_block + r * kPanel);  // these rows in the next panel
-    steps_of<left, fetch, V, R, N>(c, g, steps, a, g.B + k0 * kPanel, fetch ? g.next + k0 * kPanel : nullptr);
+    steps_of<left, fetch, V, R, N>(c, g, steps, a, g.B + k0 * kPanel, fetch ? next + k0 * kPanel : nullptr);
   }
 }
 
@@ -187,7 +205,8 @@ inline __attribute__((always_inline)) void finish(const V (&c)[R][N], const Pane
   }
 }
 
-// Rows [first, first + R) of C; `a` is what they begin with. The first tile fetches for all.
+// Rows [first, first + R) of C; `a` is what they begin with. The first tile fetches for all. With 32
+// registers the later ones fetch what they read anyway, which costs less than tiles of their own.
 template <Left left, typename V, std::size_t R, std::size_t N>
 void tile(const PanelProduct& g, std::size_t first, const float* a) {
   float* C = g.C + first * g.ldc;
@@ -200,10 +219,13 @@ void tile(const PanelProduct& g, std::size_t first, const float* a) {
       for (std::size_t i = 0; i < N * kLanes; i += kLine) __builtin_prefetch(C + r * g.ldc + i, 1);
     }
   }
-  if (first == 0 && g.next != nullptr) {
-    multiply<left, true, V, R, N>(c, g, a);
+  const bool fetch = first == 0 && g.next != nullptr;
+  if (!kKnownStrides) {
+    multiply<left, true, V, R, N>(c, g, a, fetch ? g.next : g.B);
+  } else if (fetch) {
+    multiply<left, true, V, R, N>(c, g, a, g.next);
   } else {
-    multiply<left, false, V, R, N>(c, g, a);
+    multiply<left, false, V, R, N>(c, g, a, nullptr);
   }
   finish<V, R, N>(c, g, C);
 }
@@ -226,22 +248,28 @@ using TileFunction = void (*)(const PanelProduct&, std::size_t, const float*);
 // Half a vector, one, two: the narrowest that holds the columns.
 #define TIMERNN_WIDTHS(L) \
   { TIMERNN_TILES(L, Vh, 1), TIMERNN_TILES(L, Vf, 1), TIMERNN_TILES(L, Vf, 2) }
-constexpr TileFunction kTiles[4][3][kTile + 1] = {TIMERNN_WIDTHS(Left::any), TIMERNN_WIDTHS(Left::rows),
-                                                  TIMERNN_WIDTHS(Left::tiles), TIMERNN_WIDTHS(Left::panels)};
+constexpr TileFunction kTiles[][3][kTile + 1] = {TIMERNN_WIDTHS(Left::any), TIMERNN_WIDTHS(Left::panels),
+#if TIMERNN_KNOWN_STRIDES
+                                                 TIMERNN_WIDTHS(Left::rows), TIMERNN_WIDTHS(Left::tiles)
+#endif
+};
 #undef TIMERNN_WIDTHS
+#undef TIMERNN_KNOWN_STRIDES
 #undef TIMERNN_TILES
 
 void gemm_panel(const PanelProduct& g) {
-  const Left left = g.a_tile != 0    ? Left::tiles
-                    : g.a_block != 0 ? Left::panels
+  const bool tiles = g.a_tile != 0;
+  const Left left = g.a_block != 0   ? Left::panels
+                    : !kKnownStrides ? Left::any
+                    : tiles          ? Left::tiles
                     : g.a_step == 1  ? Left::rows
                                      : Left::any;
   const auto& table = kTiles[static_cast<std::size_t>(left)][g.n > kLanes ? 2 : g.n > kHalf ? 1 : 0];
   const float* a = g.A;
   for (std::size_t first = 0; first < g.m; first += g.height) {
     const std::size_t rows = g.m - first < g.height ? g.m - first : g.height;
-    table[rows](g, first, left == Left::tiles ? a + g.a_first * rows : a);
-    a += left == Left::tiles ? g.a_tile : g.height * g.a_row;
+    table[rows](g, first, tiles ? a + g.a_first * rows : a);
+    a += tiles ? g.a_tile : g.height * g.a_row;
   }
 }
 
