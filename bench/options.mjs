@@ -14,6 +14,17 @@ export function positive(name, text) {
   return value;
 }
 
+/** A model that is served to many sessions, as `parseArgs` takes it: for the benchmarks with HTTP and without. */
+export const SERVED = {
+  sessions: { type: 'string', default: '1000' },
+  cell: { type: 'string', default: 'rnn' },
+  size: { type: 'string', default: '512' },
+  vocabulary: { type: 'string', default: '96' },
+  precision: { type: 'string', default: 'float32' },
+  'top-k': { type: 'string', default: '1' },
+  lanes: { type: 'string' },
+};
+
 /** The entries of a list by their names, upper or lower case. */
 export function choose(option, text, list) {
   return text.split(',').map((name) => {

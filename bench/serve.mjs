@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
 import { describeMachine } from './machine.mjs';
-import { positive } from './options.mjs';
+import { positive, SERVED } from './options.mjs';
 
 /** Two and a half minutes a side at most: what it measures has settled long before. */
 const LONGEST = 150;
@@ -26,13 +26,7 @@ function readOptions() {
   const { values } = parseArgs({
     options: {
       seconds: { type: 'string', default: '60' },
-      sessions: { type: 'string', default: '1000' },
-      cell: { type: 'string', default: 'rnn' },
-      size: { type: 'string', default: '512' },
-      vocabulary: { type: 'string', default: '96' },
-      precision: { type: 'string', default: 'float32' },
-      'top-k': { type: 'string', default: '1' },
-      lanes: { type: 'string' },
+      ...SERVED,
       rate: { type: 'string' },
       json: { type: 'string' },
     },

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { LanguageModel, Vocabulary } from 'timernn';
 import { describeMachine } from './machine.mjs';
 import { median } from './measure.mjs';
-import { positive } from './options.mjs';
+import { positive, SERVED } from './options.mjs';
 
 /** Milliseconds between two looks at the event loop; the histogram counts them as delay. */
 const RESOLUTION = 1;
@@ -20,13 +20,7 @@ function readOptions() {
     options: {
       seconds: { type: 'string', default: '5' },
       repeats: { type: 'string', default: '5' },
-      sessions: { type: 'string', default: '1000' },
-      cell: { type: 'string', default: 'rnn' },
-      size: { type: 'string', default: '512' },
-      vocabulary: { type: 'string', default: '96' },
-      precision: { type: 'string', default: 'float32' },
-      'top-k': { type: 'string', default: '1' },
-      lanes: { type: 'string' },
+      ...SERVED,
     },
   });
   const whole = (name) => Math.ceil(positive(name, values[name]));

@@ -125,7 +125,7 @@ export function buildHeader(
   return header;
 }
 
-/** Files that are often taken for safetensors, by their first bytes. A header's length has zeros where they have these. */
+/** Files that are often taken for safetensors, by their first bytes; asked where these cannot be a header's length. */
 function otherFormat(first: Uint8Array): string | undefined {
   const starts = (...bytes: number[]) => bytes.every((byte, i) => first[i] === byte);
   if (starts(0x50, 0x4b, 0x03, 0x04)) {
@@ -145,13 +145,13 @@ function otherFormat(first: Uint8Array): string | undefined {
  * @throws ERR_TIMERNN_FORMAT where the file cannot have such a header
  */
 export function parseHeaderLength(file: string, first: Uint8Array, fileSize: number): number {
-  const other = otherFormat(first);
-  if (other !== undefined) throw formatError(file, 'a safetensors file', other);
   if (fileSize < LENGTH_BYTES || first.length < LENGTH_BYTES) {
     throw formatError(file, `a safetensors file of at least ${LENGTH_BYTES} bytes`, `${fileSize} bytes`);
   }
   const length = new DataView(first.buffer, first.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > BigInt(LARGEST_HEADER)) {
+    const other = otherFormat(first);
+    if (other !== undefined) throw formatError(file, 'a safetensors file', other);
     const start = Buffer.from(first.buffer, first.byteOffset, LENGTH_BYTES).toString('latin1');
     if (/^[\t\n\r\x20-\x7e]+$/.test(start)) {
       throw formatError(file, 'a safetensors file', `one that starts with ${JSON.stringify(start)}`);
