@@ -4,7 +4,7 @@
  * the cores of the machine: the figures are those of a service beside its load, not of a service alone.
  *
  *   npm run bench:serve -- [--seconds 60] [--sessions 1000] [--cell rnn] [--size 512] [--vocabulary 96] [--precision float32]
- *                          [--top-k 1] [--lanes 2] [--rate 1500] [--json file]
+ *                          [--top-k 1] [--lanes 1] [--rate 1500] [--json file]
  *
  * Without --rate each session asks again as soon as it is answered, which is as much as the machine can do: latency and lateness are then
  * those of a service that is saturated. With it, so many steps a second are asked for in all.

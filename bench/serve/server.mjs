@@ -4,6 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { LanguageModel, Vocabulary } from 'timernn';
+import { servedLanes } from '../../dist/serve/options.js';
 import { startServer } from '../../dist/serve/server.js';
 
 const { cell, size, vocabulary, predictorOptions, sessions } = JSON.parse(process.argv[2]);
@@ -15,7 +16,7 @@ const model = new LanguageModel({
   embedding: 64,
   layers: [{ cell, size }],
 });
-const predictor = await model.predictor(predictorOptions);
+const predictor = await model.predictor({ lanes: servedLanes(), ...predictorOptions });
 const server = await startServer({
   service: { predictor, metrics: false, limits: { maxSessions: sessions } },
   host: '127.0.0.1',

@@ -1,6 +1,7 @@
 /**
  * Options of the service, checked. Refuses to do: defaults of the model's own options (see `sessions/`).
  */
+import { availableParallelism } from 'node:os';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { TimeRNNError } from '../errors.js';
@@ -74,6 +75,9 @@ const schema = z.strictObject({
   logSerializers: z.unknown().optional(),
 });
 
+/** Batches that a service runs at the same time unless it is told: one core is left to HTTP, which is the larger part of a short request. */
+export const servedLanes = (): number => Math.max(1, Math.min(availableParallelism() - 1, 3));
+
 const refuse = (message: string) => new TimeRNNError('ERR_TIMERNN_OPTION', message);
 
 /** A secret must not find its way into a message, and so into a log. */
@@ -107,7 +111,7 @@ export function resolveOptions(value: ServiceOptions): Settings {
   return {
     model: options.model,
     predictor: options.predictor,
-    predictorOptions: options.predictorOptions ?? {},
+    predictorOptions: { lanes: servedLanes(), ...options.predictorOptions },
     tokens: options.token === undefined ? [] : [options.token].flat(),
     limits: resolveLimits(options.limits as ServiceLimits | undefined),
     metrics: options.metrics ?? true,

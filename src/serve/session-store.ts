@@ -8,12 +8,12 @@ import { HttpProblem } from './problem.js';
 
 interface Entry {
   readonly session: ServedSession;
-  /** Milliseconds at the begin or the end of the last request. */
+  /** Milliseconds at the end of the last request. */
   usedAt: number;
   /** Requests that run or wait. */
   users: number;
-  /** Settles, never rejects, when the last of them has. */
-  tail: Promise<unknown>;
+  /** Gives those that wait their turn, in order. */
+  readonly line: (() => void)[];
 }
 
 /** Limits of a store. */
@@ -26,7 +26,7 @@ export interface StoreLimits {
 
 /** Sessions by their ids. */
 export class SessionStore {
-  /** In the order of use: the one that nobody asked for longest comes first. */
+  /** In the order of use: the one that nobody asked for longest comes first, apart from those that run. */
   readonly #entries = new Map<string, Entry>();
   readonly #limits: StoreLimits;
   readonly #now: () => number;
@@ -65,7 +65,7 @@ export class SessionStore {
     }
     const session = open();
     const id = randomUUID();
-    this.#entries.set(id, { session, usedAt: this.#now(), users: 0, tail: Promise.resolve() });
+    this.#entries.set(id, { session, usedAt: this.#now(), users: 0, line: [] });
     this.counts.created++;
     return { id, session };
   }
@@ -81,20 +81,16 @@ export class SessionStore {
       const message = `Expected at most ${this.#limits.maxWaiting} requests to wait for one session, got one more`;
       throw new HttpProblem(429, 'SESSION_BUSY', message, 1);
     }
-    entry.users++;
-    this.#touch(id, entry);
-    const turn = entry.tail.then(() => {
+    try {
+      if (entry.users++ > 0) await new Promise<void>((turn) => entry.line.push(turn));
       signal.throwIfAborted();
       // It may have been deleted while this one waited.
       if (this.#entries.get(id) !== entry) throw notFound(id);
-      return body(entry.session);
-    });
-    entry.tail = turn.catch(() => undefined);
-    try {
-      return await turn;
+      return await body(entry.session);
     } finally {
       entry.users--;
       if (this.#entries.get(id) === entry) this.#touch(id, entry);
+      entry.line.shift()?.();
     }
   }
 

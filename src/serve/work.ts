@@ -2,7 +2,8 @@
  * The requests that are at work: each can be told to stop, by the client that goes away or by the end of the service.
  * Refuses to do: the work.
  */
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { CLIENT_GONE, HttpProblem } from './problem.js';
 
 /** One request at work. */
@@ -17,10 +18,26 @@ export interface Job {
 export const draining = (): HttpProblem =>
   new HttpProblem(503, 'DRAINING', 'Expected a service that takes requests, got one that is about to end', 1);
 
+/** Whoever asks: a connection, with all requests that come over it. */
+class Client {
+  readonly #controller = new AbortController();
+  readonly signal = this.#controller.signal;
+  /** Requests at work. */
+  jobs = 0;
+
+  abort(reason: unknown): void {
+    if (this.jobs > 0) this.#controller.abort(reason);
+  }
+}
+
 /** All requests at work. */
 export class Work {
-  readonly #jobs = new Set<AbortController>();
+  /** Of connections over HTTP/1. A signal of each request's own would be most of what a short request leaves to the garbage collector. */
+  readonly #connections = new WeakMap<Socket, Client>();
+  /** Those with requests at work. */
+  readonly #clients = new Set<Client>();
   readonly #most: number;
+  #running = 0;
   #draining = false;
   #drained: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
@@ -32,7 +49,7 @@ export class Work {
 
   /** Requests that are at work now. */
   get running(): number {
-    return this.#jobs.size;
+    return this.#running;
   }
 
   /** Whether new requests are turned away. */
@@ -53,7 +70,7 @@ export class Work {
 
   async #drain(patience: number): Promise<void> {
     this.#draining = true;
-    if (this.#jobs.size === 0) return;
+    if (this.#running === 0) return;
     await new Promise<void>((done) => {
       const timer = setTimeout(done, patience);
       this.#onIdle = () => {
@@ -66,28 +83,45 @@ export class Work {
 
   /** Tells all that runs to stop. */
   abort(): void {
-    for (const job of this.#jobs) job.abort(draining());
+    for (const client of this.#clients) client.abort(draining());
   }
 
   /** @throws HttpProblem (503) where there is too much, or no more is taken */
   begin(response: ServerResponse): Job {
     if (this.#draining) throw draining();
-    if (this.#jobs.size >= this.#most) {
+    if (this.#running >= this.#most) {
       const message = `Expected at most ${this.#most} requests at the same time, got one more`;
       throw new HttpProblem(503, 'OVERLOADED', message, 1);
     }
-    const controller = new AbortController();
-    // The response's event: the request's own comes as soon as its body has been read.
-    const onClose = () => {
-      if (!response.writableFinished) controller.abort(CLIENT_GONE);
-    };
-    this.#jobs.add(controller);
-    response.once('close', onClose);
+    const client = this.#client(response);
+    if (client.jobs++ === 0) this.#clients.add(client);
+    this.#running++;
+    let isOpen = true;
     const end = () => {
-      this.#jobs.delete(controller);
-      response.off('close', onClose);
-      if (this.#jobs.size === 0) this.#onIdle?.();
+      if (!isOpen) return;
+      isOpen = false;
+      if (--client.jobs === 0) this.#clients.delete(client);
+      if (--this.#running === 0) this.#onIdle?.();
     };
-    return { signal: controller.signal, end };
+    return { signal: client.signal, end };
+  }
+
+  #client(response: ServerResponse): Client {
+    const { socket } = response;
+    // HTTP/2 has many streams on a connection, an injected request has none.
+    if (!(response instanceof ServerResponse && socket instanceof Socket)) {
+      const client = new Client();
+      // The response's event: the request's own comes as soon as its body has been read.
+      response.once('close', () => {
+        if (!response.writableFinished) client.abort(CLIENT_GONE);
+      });
+      return client;
+    }
+    const known = this.#connections.get(socket);
+    if (known !== undefined) return known;
+    const client = new Client();
+    this.#connections.set(socket, client);
+    socket.once('close', () => client.abort(CLIENT_GONE));
+    return client;
   }
 }

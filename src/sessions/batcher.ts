@@ -4,7 +4,6 @@
  * so batches grow with the load by themselves.
  * Refuses to do: keeping sessions' requests in order (a session asks for one thing at a time).
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import { TimeRNNError } from '../errors.js';
 import type { NativeEngine } from '../native-inference.js';
 import { type Answer, accept, makeBatch, type Outcome, type Request, readBatch } from './request.js';
@@ -21,17 +20,63 @@ export interface BatcherOptions {
  * Requests that are answered in one turn of the event loop: whoever asked goes on in the same turn, which over HTTP takes a tenth of
  * a millisecond or two each, and others' timers and sockets wait for them.
  */
-const ANSWERS_A_TURN = 16;
+const ANSWERS_A_TURN = 4;
 
-interface Entry {
-  request: Request;
-  since: number;
-  resolve(answer: Answer): void;
-  reject(reason: unknown): void;
+/** A request on its way. It listens to its signal itself: a closure for each of a few thousand requests a second is work for the garbage collector. */
+class Entry {
+  readonly since = performance.now();
   /** Until a batch takes it. */
-  queued: boolean;
+  queued = true;
   /** Set once its signal took it back, or it is answered. */
-  settled: boolean;
+  #settled = false;
+
+  constructor(
+    readonly request: Request,
+    readonly signal: AbortSignal | undefined,
+    readonly takenBack: (entry: Entry) => void,
+    readonly onAnswer: (answer: Answer) => void,
+    readonly onError: (reason: unknown) => void,
+  ) {
+    signal?.addEventListener('abort', this);
+  }
+
+  handleEvent(): void {
+    if (this.#settle()) {
+      this.takenBack(this);
+      this.onError(this.signal!.reason);
+    }
+  }
+
+  /** Gives it what a batch made of it. @returns whether it was still wanted, and all right */
+  answer(outcome: Outcome): boolean {
+    if (this.#settled) return false;
+    const answer = accept(this.request, outcome);
+    if (answer === undefined) {
+      this.reject(notFinite());
+      return false;
+    }
+    this.#settle();
+    this.onAnswer(answer);
+    return true;
+  }
+
+  reject(reason: unknown): void {
+    if (this.#settle()) this.onError(reason);
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    this.signal?.removeEventListener('abort', this);
+    return true;
+  }
+}
+
+/** A batch that ran, and how many of its requests are answered. */
+interface Finished {
+  entries: readonly Entry[];
+  outcomes: readonly Outcome[];
+  told: number;
 }
 
 /** The error for a request whose scores overflow. */
@@ -52,6 +97,10 @@ export class Batcher {
   /** Entries of the queue from there on. */
   #waiting = 0;
   #running = 0;
+  /** Batches that still have requests to answer, in the order in which they ended. */
+  readonly #finished: Finished[] = [];
+  /** Their requests that are not answered. */
+  #untold = 0;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #counts = { requests: 0, batches: 0, tokens: 0, refused: 0, cancelled: 0 };
@@ -80,9 +129,7 @@ export class Batcher {
       );
     }
     return new Promise((resolve, reject) => {
-      const entry: Entry = { request, since: performance.now(), resolve, reject, queued: true, settled: false };
-      if (signal !== undefined) this.#listen(entry, signal);
-      this.#queue.push(entry);
+      this.#queue.push(new Entry(request, signal, this.#takenBack, resolve, reject));
       this.#waiting++;
       this.#schedule();
     });
@@ -94,30 +141,13 @@ export class Batcher {
     if (this.#waiting > 0) this.#dispatch();
   }
 
-  #listen(entry: Entry, signal: AbortSignal): void {
-    const onAbort = () => {
-      if (entry.settled) return;
-      entry.settled = true;
-      this.#counts.cancelled++;
-      // Where it runs already, its answer is thrown away; the batch has a copy of the state.
-      if (entry.queued) {
-        this.#queue.splice(this.#queue.indexOf(entry, this.#head), 1);
-        this.#left(1);
-      }
-      entry.reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    const { resolve, reject } = entry;
-    const done = () => signal.removeEventListener('abort', onAbort);
-    entry.resolve = (answer) => {
-      done();
-      resolve(answer);
-    };
-    entry.reject = (reason) => {
-      done();
-      reject(reason);
-    };
-  }
+  // Where it runs already, its answer is thrown away; the batch has a copy of the state.
+  readonly #takenBack = (entry: Entry): void => {
+    this.#counts.cancelled++;
+    if (!entry.queued) return;
+    this.#queue.splice(this.#queue.indexOf(entry, this.#head), 1);
+    this.#left(1);
+  };
 
   // After what is ready now has run: requests that come in the same turn of the event loop share a batch.
   #schedule(): void {
@@ -131,13 +161,19 @@ export class Batcher {
   #dispatch(): void {
     const { maxBatch, maxWait } = this.#options;
     while (this.#lanes.length > 0 && this.#waiting > 0) {
-      const waited = performance.now() - this.#queue[this.#head]!.since;
-      if (this.#waiting < maxBatch && waited < maxWait) {
-        this.#timer ??= setTimeout(() => {
-          this.#timer = undefined;
-          this.#dispatch();
-        }, maxWait - waited);
-        return;
+      // Faster than they can be told, answers would only pile up.
+      if (this.#untold > maxBatch) return;
+      if (this.#waiting < maxBatch) {
+        // Those who are about to be answered may ask again, and share the batch. It is looked at again after them.
+        if (this.#untold > 0) return;
+        const waited = performance.now() - this.#queue[this.#head]!.since;
+        if (waited < maxWait) {
+          this.#timer ??= setTimeout(() => {
+            this.#timer = undefined;
+            this.#dispatch();
+          }, maxWait - waited);
+          return;
+        }
       }
       void this.#run(this.#lanes.pop()!, this.#take(maxBatch));
     }
@@ -166,38 +202,34 @@ export class Batcher {
       const requests = entries.map(({ request }) => request);
       const batch = makeBatch(requests, vocabulary);
       await lane.run(batch);
-      const outcomes = readBatch(batch, requests, vocabulary);
+      this.#finished.push({ entries, outcomes: readBatch(batch, requests, vocabulary), told: 0 });
       this.#counts.batches++;
-      for (const [i, entry] of entries.entries()) {
-        if (i > 0 && i % ANSWERS_A_TURN === 0) await turn();
-        this.#answer(entry, outcomes[i]!);
-      }
+      this.#untold += entries.length;
+      if (this.#finished.length === 1) this.#tell();
     } catch (error) {
-      for (const entry of entries) this.#reject(entry, error);
+      for (const entry of entries) entry.reject(error);
+      this.#running -= entries.length;
     } finally {
       this.#lanes.push(lane);
-      this.#running -= entries.length;
       if (this.#waiting > 0) this.#schedule();
     }
   }
 
-  #answer(entry: Entry, outcome: Outcome): void {
-    if (entry.settled) return;
-    const answer = accept(entry.request, outcome);
-    if (answer === undefined) {
-      this.#reject(entry, notFinite());
-      return;
+  // One turn's answers. The lanes go on meanwhile.
+  #tell(): void {
+    const batch = this.#finished[0]!;
+    const end = Math.min(batch.told + ANSWERS_A_TURN, batch.entries.length);
+    this.#running -= end - batch.told;
+    this.#untold -= end - batch.told;
+    for (; batch.told < end; batch.told++) {
+      const entry = batch.entries[batch.told]!;
+      if (!entry.answer(batch.outcomes[batch.told]!)) continue;
+      this.#counts.requests++;
+      this.#counts.tokens += entry.request.tokens.length + (entry.request.length ?? 0);
     }
-    entry.settled = true;
-    this.#counts.requests++;
-    this.#counts.tokens += entry.request.tokens.length + (entry.request.length ?? 0);
-    entry.resolve(answer);
-  }
-
-  #reject(entry: Entry, reason: unknown): void {
-    if (entry.settled) return;
-    entry.settled = true;
-    entry.reject(reason);
+    if (end === batch.entries.length) this.#finished.shift();
+    if (this.#finished.length > 0) setImmediate(() => this.#tell());
+    if (this.#waiting > 0) this.#schedule();
   }
 
   // A timer for nobody would keep the process alive.

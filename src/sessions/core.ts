@@ -93,13 +93,15 @@ export class Core {
     throw new TimeRNNError('ERR_TIMERNN_CLOSED', 'Expected the predictor to be open, got one that was closed');
   }
 
-  /** Runs what `close` waits for. @throws ERR_TIMERNN_CLOSED at once */
-  hold<T>(body: () => Promise<T>): Promise<T> {
+  /** `close` waits for the {@link leave} to it. @throws ERR_TIMERNN_CLOSED */
+  enter(): void {
     this.expectOpen();
     this.#open++;
-    return body().finally(() => {
-      if (--this.#open === 0) for (const resolve of this.#idle.splice(0)) resolve();
-    });
+  }
+
+  /** What was begun with {@link enter} is over. */
+  leave(): void {
+    if (--this.#open === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async close(): Promise<void> {

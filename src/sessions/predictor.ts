@@ -143,11 +143,14 @@ export class Predictor {
     checkNames(options, ['streams', 'signal'], 'perplexity');
     const streams = expectInteger('streams', options.streams ?? 1);
     const signal = checkSignal(options.signal);
+    this.#core.enter();
     try {
-      const loss = await this.#core.hold(() => corpusScore(this.#core, corpus, streams, signal));
+      const loss = await corpusScore(this.#core, corpus, streams, signal);
       return finitePerplexity(loss / (corpus.length - 1), false);
     } catch (error) {
       throw fromForeign(error);
+    } finally {
+      this.#core.leave();
     }
   }
 

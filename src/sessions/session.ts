@@ -24,6 +24,14 @@ const TRIP = 64;
 
 type TopOptions = StepOptions & { topK: number };
 
+/** No tokens to read. */
+const NOTHING = new Uint32Array();
+
+/** What the next tokens are asked with. */
+function nextRequest(topK: number | undefined): Pick<Request, 'ask' | 'k'> {
+  return topK === undefined ? { ask: 'probabilities' } : { ask: 'top', k: topK };
+}
+
 /** Probabilities of all tokens, or the most likely ones. */
 function shaped(answer: Answer, topK: number | undefined): Float32Array | TokenProbability[] {
   if (topK === undefined) return answer.probabilities;
@@ -54,9 +62,9 @@ export class Session {
   #core: Core | undefined;
   #values: Float32Array | undefined;
   #position = 0;
-  /** The last request, and how many there are. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** Requests under way: one that runs, and those that wait for it, in order. */
   #pending = 0;
+  readonly #line: (() => void)[] = [];
 
   /** For {@link Predictor.session} and {@link LanguageModel.session}. */
   constructor(core: Core | { coming: Promise<Core>; vocabulary: Vocabulary }, options: SessionOptions = {}) {
@@ -110,7 +118,7 @@ export class Session {
   probabilities(options: TopOptions): Promise<TokenProbability[]>;
   probabilities(options?: StepOptions): Promise<Float32Array | TokenProbability[]>;
   async probabilities(options: StepOptions = {}): Promise<Float32Array | TokenProbability[]> {
-    return this.#next(new Uint32Array(), options, 'probabilities');
+    return this.#next(NOTHING, options, 'probabilities');
   }
 
   /**
@@ -125,7 +133,7 @@ export class Session {
     checkNames(options, ['topK'], 'stepSync');
     const topK = this.#topK(options.topK);
     const tokens = Uint32Array.of(tokenOf(this.#vocabulary, token));
-    return shaped(this.#askSync({ ...this.#nextRequest(topK), tokens }, 1), topK);
+    return shaped(this.#askSync({ ...nextRequest(topK), tokens }, 1), topK);
   }
 
   /**
@@ -145,12 +153,7 @@ export class Session {
    */
   async observe(tokens: TokenLike | Iterable<TokenLike> | Uint32Array, options: RequestOptions = {}): Promise<void> {
     checkNames(options, ['signal'], 'observe');
-    const all = tokensOf(this.#vocabulary, tokens);
-    await this.#request(checkSignal(options.signal), all.length, async (ask) => {
-      for (let at = 0; at < all.length; at += TRIP) {
-        await ask({ ask: 'nothing', tokens: all.slice(at, at + TRIP) });
-      }
-    });
+    await this.#trips('nothing', tokensOf(this.#vocabulary, tokens), checkSignal(options.signal), () => {});
   }
 
   /**
@@ -161,9 +164,8 @@ export class Session {
   async logProbability(token: TokenLike, options: RequestOptions = {}): Promise<number> {
     checkNames(options, ['signal'], 'logProbability');
     const tokens = Uint32Array.of(tokenOf(this.#vocabulary, token));
-    return this.#request(checkSignal(options.signal), 0, async (ask) => {
-      return (await ask({ ask: 'score', tokens, peek: true })).scores[0]!;
-    });
+    const answer = await this.#trip({ ask: 'score', tokens, peek: true }, 0, checkSignal(options.signal));
+    return answer.scores[0]!;
   }
 
   /**
@@ -203,9 +205,8 @@ export class Session {
   async *#generate(options: ReturnType<typeof generationOptions>): AsyncGenerator<number, void, undefined> {
     const { length, signal, ...rest } = options;
     for (let position = 0; position < length; position++) {
-      const answer = await this.#request(signal, 1, (ask) =>
-        ask({ ask: 'sample', tokens: new Uint32Array(), length: 1, position, ...rest }),
-      );
+      const draw: Omit<Request, 'state'> = { ask: 'sample', tokens: NOTHING, length: 1, position, ...rest };
+      const answer = await this.#trip(draw, 1, signal);
       yield answer.ids[0]!;
     }
   }
@@ -259,59 +260,67 @@ export class Session {
     return Math.min(expectInteger('topK', topK), this.#vocabulary.size);
   }
 
-  #nextRequest(topK: number | undefined): Pick<Request, 'ask' | 'k'> {
-    return topK === undefined ? { ask: 'probabilities' } : { ask: 'top', k: topK };
-  }
-
   async #next(tokens: Uint32Array, options: StepOptions, name: string): Promise<Float32Array | TokenProbability[]> {
     checkNames(options, ['topK', 'signal'], name);
     const topK = this.#topK(options.topK);
-    return this.#request(checkSignal(options.signal), tokens.length, async (ask) =>
-      shaped(await ask({ ...this.#nextRequest(topK), tokens }), topK),
-    );
+    const request = { ...nextRequest(topK), tokens };
+    return shaped(await this.#trip(request, tokens.length, checkSignal(options.signal)), topK);
   }
 
   async #score(tokens: Uint32Array, { signal }: RequestOptions): Promise<Float64Array> {
-    return this.#request(checkSignal(signal), tokens.length, async (ask) => {
-      const scores = new Float64Array(tokens.length);
-      for (let at = 0; at < tokens.length; at += TRIP) {
-        scores.set((await ask({ ask: 'score', tokens: tokens.slice(at, at + TRIP) })).scores, at);
-      }
-      return scores;
-    });
+    const scores = new Float64Array(tokens.length);
+    await this.#trips('score', tokens, checkSignal(signal), (answer, at) => scores.set(answer.scores, at));
+    return scores;
   }
 
-  // Runs `body` after all requests before it, on a copy of the state that becomes the session's when it is done.
+  // Runs `body` after all requests before it.
   async #request<T>(
     signal: AbortSignal | undefined,
     reads: number,
-    body: (ask: (request: Omit<Request, 'state'>) => Promise<Answer>) => Promise<T>,
+    body: (core: Core, values: Float32Array) => Promise<T>,
   ): Promise<T> {
-    const before = this.#last;
-    this.#pending++;
-    const run = async (): Promise<T> => {
-      await before;
+    let entered = this.#core;
+    // A session of a predictor is refused at once where that is closed; what was let in ends.
+    entered?.enter();
+    try {
+      if (this.#pending++ > 0) await new Promise<void>((turn) => this.#line.push(turn));
       signal?.throwIfAborted();
-      const core = this.#core ?? (await this.#coming);
-      const state = this.#values!.slice();
-      const result = await body((request) => core.batcher.ask({ ...request, state }, signal));
-      this.#values = state;
+      if (entered === undefined) {
+        const core = this.#core ?? (await this.#coming);
+        core.enter();
+        entered = core;
+      }
+      const result = await body(entered, this.#values!);
       this.#position += reads;
       return result;
-    };
-    const held = async () => (this.#core ?? (await this.#coming)).hold(run);
-    // A session of a predictor is refused at once where that is closed; what was let in ends.
-    const running = (this.#core === undefined ? held() : this.#hold(this.#core, run)).finally(() => this.#pending--);
-    this.#last = running.catch(() => {});
-    try {
-      return await running;
     } catch (error) {
       throw fromForeign(error);
+    } finally {
+      entered?.leave();
+      this.#pending--;
+      this.#line.shift()?.();
     }
   }
 
-  async #hold<T>(core: Core, run: () => Promise<T>): Promise<T> {
-    return core.hold(run);
+  // One trip to the pool. The state changes where it succeeds, and only there.
+  #trip(request: Omit<Request, 'state'>, reads: number, signal: AbortSignal | undefined): Promise<Answer> {
+    return this.#request(signal, reads, ({ batcher }, state) => batcher.ask({ ...request, state }, signal));
+  }
+
+  // Trip after trip through the tokens, on a copy of the state: it becomes the session's when all are read.
+  #trips(
+    ask: 'nothing' | 'score',
+    tokens: Uint32Array,
+    signal: AbortSignal | undefined,
+    onAnswer: (answer: Answer, at: number) => void,
+  ): Promise<void> {
+    return this.#request(signal, tokens.length, async ({ batcher }, values) => {
+      const state = values.slice();
+      for (let at = 0; at < tokens.length; at += TRIP) {
+        onAnswer(await batcher.ask({ ask, tokens: tokens.slice(at, at + TRIP), state }, signal), at);
+      }
+      values.set(state);
+    });
   }
 
   #askSync(request: Omit<Request, 'state'>, reads: number): Answer {

@@ -35,6 +35,8 @@ function setUp(options: { lanes?: number; maxBatch?: number; maxQueue?: number; 
   return { batcher, engines, engine: engines[0]! };
 }
 
+/** The first request of its first batch. */
+const first = ({ batches }: Engine) => batches[0]!.batch.states[0]!;
 const statesOf = ({ batches }: Engine) => batches.map(({ batch }) => [...batch.states]);
 
 test('what is asked in one turn of the event loop shares a batch; what comes meanwhile is the next one, in order', async (t) => {
@@ -106,7 +108,7 @@ test('a large batch is answered over several turns of the event loop; a signal i
   await turn();
   engine.batches[0]!.go();
   await asked[0];
-  t.is(order.length, 16);
+  t.is(order.length, 4);
   setImmediate(() => order.push('somebody else'));
   controller.abort(new Error('away'));
   await t.throwsAsync(asked[39]!, { message: 'away' });
@@ -117,6 +119,48 @@ test('a large batch is answered over several turns of the event loop; a signal i
     requests.map(({ state }) => state[0]),
     requests.map((_, i) => (i === 39 ? i : i + 1)),
   );
+});
+
+test('while a batch is answered its lane runs the next full one, and leaves one that is not full to those who ask again', async (t) => {
+  const { batcher, engine } = setUp({ maxBatch: 8 });
+  const ask = (count: number) => Array.from({ length: count }, (_, i) => batcher.ask(request(i)));
+  const asked = ask(16);
+  await turn();
+  const again = asked[5]!.then(() => batcher.ask(request(100)));
+  engine.batches[0]!.go();
+  await asked[0];
+  t.is(batcher.stats.running, 4);
+  await turn();
+  t.is(engine.batches.length, 2);
+  const late = batcher.ask(request(50));
+  await Promise.all(asked.slice(0, 8));
+  engine.batches[1]!.go();
+  await asked[8];
+  t.is(engine.batches.length, 2);
+  await Promise.all(asked);
+  await turn();
+  t.deepEqual(statesOf(engine)[2], [100, 50]);
+  engine.batches[2]!.go();
+  await Promise.all([late, again]);
+  t.deepEqual(
+    { ...batcher.stats },
+    { queued: 0, running: 0, requests: 18, batches: 3, tokens: 18, refused: 0, cancelled: 0 },
+  );
+});
+
+test('answers that nobody could be told yet hold the next batch back', async (t) => {
+  const { batcher, engines } = setUp({ lanes: 3, maxBatch: 8 });
+  const asked = Array.from({ length: 32 }, (_, i) => batcher.ask(request(i)));
+  await turn();
+  const running = () => engines.flatMap(({ batches }) => batches);
+  for (const { batches } of [...engines].sort((a, b) => first(a) - first(b))) batches[0]!.go();
+  await asked[0];
+  t.is(running().length, 3);
+  await asked[20];
+  t.is(running().length, 4);
+  for (const { batches } of engines) batches[1]?.go();
+  await Promise.all(asked);
+  t.is(batcher.stats.batches, 4);
 });
 
 test('a signal takes a request out of the queue, or its answer away; the state is as it was', async (t) => {

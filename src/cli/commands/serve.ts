@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import type { Command } from 'commander';
 import { TimeRNNError } from '../../errors.js';
-import { resolveLimits } from '../../serve/options.js';
+import { resolveLimits, servedLanes } from '../../serve/options.js';
 import type { ServiceLimits } from '../../serve/types.js';
 import { PRECISIONS } from '../../sessions/precisions.js';
 import type { Precision } from '../../sessions/types.js';
@@ -89,7 +89,7 @@ async function action(modelPath: string, flags: Flags): Promise<void> {
   const { LanguageModel } = await loadLibrary();
   const model = await LanguageModel.load(modelPath);
   const interrupts = listenForInterrupts(({ signalName }) => say(`${signalName}: finishing what runs`));
-  const predictor = model.predictor(pick(flags, PREDICTOR));
+  const predictor = model.predictor({ lanes: servedLanes(), ...pick(flags, PREDICTOR) });
   const packed = predictor.then(
     () => undefined,
     (error: unknown) => error,
@@ -179,7 +179,9 @@ function addPredictor(command: Command): Command {
     .addOption(integerOption('--max-batch <n>', 'sessions in one batch (default: 64)'))
     .addOption(numberOption('--max-wait <ms>', 'milliseconds to wait for a fuller batch (default: 0)', { min: 0 }))
     .addOption(integerOption('--max-queue <n>', 'requests that may wait for a batch (default: 16384)'))
-    .addOption(integerOption('--lanes <n>', 'batches that run at the same time (default: cores, at most 3)'))
+    .addOption(
+      integerOption('--lanes <n>', 'batches that run at the same time (default: all cores but one, at most 3)'),
+    )
     .addOption(integerOption('--threads <n>', 'threads that share one batch (default: 1)'));
 }
 
