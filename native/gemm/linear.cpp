@@ -26,9 +26,9 @@ std::uint32_t bfloat16_bits(float x) {
   return (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
 }
 
-// Bytes of a row's 16-bit numbers, one half; whole floats, so that they fit a float buffer.
+// Bytes of a row's 16-bit numbers; each half is whole cache lines.
 std::size_t quantized_bytes(std::size_t k) {
-  return (k + 63) / 64 * 64;
+  return 2 * ((k + 63) / 64 * 64);
 }
 }  // namespace
 
@@ -84,7 +84,7 @@ void Linear::pack_int8(const LinearWeights& w) {
 
 std::size_t Linear::shared_floats(std::size_t m) const {
   if (precision_ != Precision::int8) return 0;
-  return m + 2 * m * quantized_bytes(k_) / sizeof(float);
+  return m + m * quantized_bytes(k_) / sizeof(float);
 }
 
 std::size_t Linear::scratch_floats(std::size_t m) const {
@@ -94,10 +94,9 @@ std::size_t Linear::scratch_floats(std::size_t m) const {
 void Linear::prepare(const LinearRows& r, const Share& share) const {
   if (precision_ != Precision::int8) return;
   const std::size_t bytes = quantized_bytes(k_);
-  auto* high = reinterpret_cast<std::uint8_t*>(r.shared + r.m);
-  std::uint8_t* low = high + r.m * bytes;
+  auto* rows = reinterpret_cast<std::uint8_t*>(r.shared + r.m);
   for (std::size_t i = share.begin(r.m); i < share.end(r.m); ++i) {
-    r.shared[i] = kernels().quantize_row(high + i * bytes, low + i * bytes, r.A + i * r.lda, k_);
+    r.shared[i] = kernels().quantize_row(rows + i * bytes, bytes, r.A + i * r.lda, k_);
   }
 }
 
@@ -124,8 +123,7 @@ void Linear::columns(const LinearRows& r, std::size_t begin, std::size_t end) co
       p.B = weights_.data() + begin * ((k_ + 3) / 4);
       p.ldq = quantized_bytes(k_);
       p.row_scale = r.shared;
-      p.high = reinterpret_cast<const std::uint8_t*>(r.shared + r.m);
-      p.low = p.high + r.m * p.ldq;
+      p.quantized = reinterpret_cast<const std::uint8_t*>(r.shared + r.m);
       p.column_scale = scales_.data() + begin;
       p.column_sum = reinterpret_cast<const std::int32_t*>(sums_.data()) + begin;
       kernels().panels_int8(p);

@@ -273,9 +273,10 @@ void gemm_panel(const PanelProduct& g) {
   }
 }
 
-inline Vf shuffled(Vf a, Vf b, Vi from) {
+template <class V>
+inline V shuffled(V a, V b, Vi from) {
 #if defined(__clang__)
-  Vf out{};
+  V out{};
   for (std::size_t l = 0; l < kLanes; ++l) {
     const auto i = static_cast<std::size_t>(from[l]);
     out[l] = i < kLanes ? a[i] : b[i - kLanes];

@@ -131,9 +131,8 @@ struct InferencePanels {
   std::size_t lda;
   const float* bias;  ///< n, or null
   bool accumulate, tanh;
-  // int8 only: rows as quantize_row leaves them, at leading dimension ldq; scales; Σ of each column's
-  // weights.
-  const std::uint8_t *high = nullptr, *low = nullptr;
+  // int8 only: rows as quantize_row leaves them, ldq bytes each; scales; Σ of each column's weights.
+  const std::uint8_t* quantized = nullptr;
   std::size_t ldq = 0;
   const float *row_scale = nullptr, *column_scale = nullptr;
   const std::int32_t* column_sum = nullptr;
@@ -212,9 +211,10 @@ struct Kernels {
   void (*panels_float)(const InferencePanels& p);
   void (*panels_bfloat16)(const InferencePanels& p);
   void (*panels_int8)(const InferencePanels& p);
-  /// 16-bit numbers in two bytes, q = 256·high + low − 32,768, for k floats and zeros up to a multiple of 4.
-  /// Returns the scale: x ≈ q · scale.
-  float (*quantize_row)(std::uint8_t* high, std::uint8_t* low, const float* x, std::size_t k);
+  /// 16-bit numbers q of k floats, and zeros up to a multiple of 4, as this set's panels_int8 takes them: one
+  /// after the other, or, for VNNI, the high bytes of q + 32,768 in the first half of `bytes` and the low
+  /// ones in the second. Returns the scale: x ≈ q · scale.
+  float (*quantize_row)(std::uint8_t* row, std::size_t bytes, const float* x, std::size_t k);
   void (*softmax_sum)(SoftmaxSum* out, const float* z, std::size_t n);
   /// z[i] = exp(z[i] − top) · scale. In place.
   void (*softmax_share)(float* z, std::size_t n, float top, float scale);

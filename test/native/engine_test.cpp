@@ -303,7 +303,7 @@ TEST("a row whose scores are not finite says so, and the others are as without i
 TEST("packed products: of the rounded weights exactly, for odd sizes and transposed weights") {
   Random random(2);
   for (bool transposed : {false, true}) {
-    for (std::size_t k : {1, 2, 3, 5, 64, 67}) {
+    for (std::size_t k : {1, 2, 3, 5, 64, 67, 1030}) {
       for (std::size_t n : {1, 15, 33, 64, 97}) {
         const std::vector<float> W = random.floats(k * n, 1.0), A = random.floats(3 * k, 1.0);
         const std::vector<float> bias = random.floats(n, 1.0);
@@ -330,6 +330,31 @@ TEST("packed products: of the rounded weights exactly, for odd sizes and transpo
                               : precision == Precision::int8  ? 1.0 / 250
                                                               : 1.0 / 500;
           CHECK_LT(most, step * static_cast<double>(k) + 1e-6);
+        }
+      }
+    }
+  }
+}
+
+// Every product is ±32,767 · 127, the largest there is, in as many rows as fit and in a few.
+TEST("int8: the largest sums of all are exact") {
+  for (std::size_t k : {1023, 1024, 1025, 4100, 65536}) {
+    constexpr std::size_t n = 3, rows = 3;
+    std::vector<float> W(k * n, 0.25f), A(rows * k, 2.0f);
+    for (std::size_t i = 0; i < k; ++i) {
+      W[i * n + 1] = -0.25f;
+      A[k + i] = -2.0f;
+      A[2 * k + i] = i % 2 == 0 ? 2.0f : -2.0f;
+    }
+    const Linear linear({W.data(), k, n, n, false}, Precision::int8);
+    for (std::size_t m : {std::size_t{1}, rows}) {
+      std::vector<float> C(m * n), shared(linear.shared_floats(m));
+      linear.multiply({C.data(), n, A.data(), k, m, nullptr, false, false, shared.data(), nullptr}, Share{});
+      const float sum = 0.5f * static_cast<float>(k), rest = k % 2 == 0 ? 0.0f : 0.5f;
+      for (std::size_t r = 0; r < m; ++r) {
+        const float wanted = r == 0 ? sum : r == 1 ? -sum : rest;
+        for (std::size_t c = 0; c < n; ++c) {
+          CHECK_LT(std::fabs(C[r * n + c] - (c == 1 ? -wanted : wanted)), 1e-6f * sum);
         }
       }
     }
