@@ -87,6 +87,9 @@ export function notFinite(): TimeRNNError {
   );
 }
 
+/** The error for a request for which there is no room to wait. */
+export const overloaded = (message: string): TimeRNNError => new TimeRNNError('ERR_TIMERNN_OVERLOADED', message);
+
 /** See the file's header. */
 export class Batcher {
   readonly #lanes: NativeEngine[];
@@ -124,9 +127,7 @@ export class Batcher {
     const { maxQueue } = this.#options;
     if (this.#waiting >= maxQueue) {
       this.#counts.refused++;
-      return Promise.reject(
-        new TimeRNNError('ERR_TIMERNN_OVERLOADED', `Expected at most ${maxQueue} requests to wait, got one more`),
-      );
+      return Promise.reject(overloaded(`Expected at most ${maxQueue} requests to wait, got one more`));
     }
     return new Promise((resolve, reject) => {
       this.#queue.push(new Entry(request, signal, this.#takenBack, resolve, reject));

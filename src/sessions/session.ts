@@ -5,6 +5,7 @@
 import type { Vocabulary } from '../data/vocabulary.js';
 import { expectInteger, fromForeign, TimeRNNError } from '../errors.js';
 import { checkNames, checkSignal } from '../options.js';
+import { overloaded } from './batcher.js';
 import type { Core } from './core.js';
 import { generationOptions } from './generation.js';
 import type { Answer, Request } from './request.js';
@@ -279,6 +280,8 @@ export class Session {
     reads: number,
     body: (core: Core, values: Float32Array) => Promise<T>,
   ): Promise<T> {
+    const most = this.#core?.options.maxQueue ?? Number.POSITIVE_INFINITY;
+    if (this.#pending > most) throw overloaded(`Expected at most ${most} requests of a session to wait, got one more`);
     let entered = this.#core;
     // A session of a predictor is refused at once where that is closed; what was let in ends.
     entered?.enter();

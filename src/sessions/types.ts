@@ -34,7 +34,7 @@ export interface PredictorOptions {
    * @default 0
    */
   maxWait?: number;
-  /** Requests that may wait; one more is refused with ERR_TIMERNN_OVERLOADED. @default 16,384 */
+  /** Requests that may wait, of all sessions for a batch, and of one session for its own turn; one more is refused with ERR_TIMERNN_OVERLOADED. @default 16,384 */
   maxQueue?: number;
 }
 

@@ -105,6 +105,20 @@ test('requests of one session run in their order, whatever their length', async 
   t.is(surprise, await b.surprise(some[1]!));
 });
 
+test('one session’s own line is as long as maxQueue', async (t) => {
+  const own = await model.predictor({ maxQueue: 3 });
+  const session = own.session();
+  const asked = some.slice(0, 4).map((token) => session.step(token));
+  await t.throwsAsync(session.step(some[0]!), {
+    code: 'ERR_TIMERNN_OVERLOADED',
+    message: 'Expected at most 3 requests of a session to wait, got one more',
+  });
+  await Promise.all(asked);
+  t.is(session.position, 4);
+  await session.step(some[0]!);
+  await own.close();
+});
+
 test('tokens may be strings of the vocabulary; unknown ones are <unk>', async (t) => {
   const a = (await predictor).session();
   const b = (await predictor).session();

@@ -9,7 +9,7 @@ import type { Precision } from '../../sessions/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
 import { loadCorpus } from '../corpus.js';
 import { UsageError } from '../failures.js';
-import { bits, bitsUnit, count, perplexity, tokenNoun } from '../format.js';
+import { bits, bitsUnit, bytes, count, perplexity, tokenNoun } from '../format.js';
 import { choiceOption, integerOption, numberOption } from '../options.js';
 import { jsonLine, print } from '../output.js';
 
@@ -95,11 +95,10 @@ function warnOfUnknown(unknown: number, length: number, noun: string): void {
 
 function precisionLine(precision: Precision, { value, float32, weightBytes }: Awaited<ReturnType<typeof compare>>) {
   const change = (100 * (value - float32.perplexity)) / float32.perplexity;
-  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
   const signed = `${change < 0 ? '−' : '+'}${Math.abs(change).toFixed(3)} %`;
   return (
     `precision   ${precision}: ${signed} against float32 (${perplexity(float32.perplexity)}); ` +
-    `weights ${megabytes(weightBytes)} for ${megabytes(float32.weightBytes)}\n`
+    `weights ${bytes(weightBytes)} for ${bytes(float32.weightBytes)}\n`
   );
 }
 
