@@ -34,6 +34,7 @@ function readJunit(file) {
 async function runNativeTests() {
   const build = join(root, 'build-native');
   const junit = join(build, 'ctest.xml');
+  const core = join(root, 'build', 'native', 'libtimernn_core.a');
   dropForeignCache(build, join(root, 'native'));
   rmSync(junit, { force: true });
   const configure = [
@@ -43,6 +44,8 @@ async function runNativeTests() {
     build,
     '-DCMAKE_BUILD_TYPE=Release',
     `-DTIMERNN_DEVELOPER=${process.env.CI ? 'ON' : 'OFF'}`,
+    // scripts/setup.sh has just compiled the same sources for the addon.
+    `-DTIMERNN_CORE_ARCHIVE=${existsSync(core) ? core : ''}`,
   ];
   const parallel = String(availableParallelism());
   const built =
