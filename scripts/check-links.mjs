@@ -1,6 +1,6 @@
 /**
  * Fails where a relative link or picture of a Markdown file that is committed leads nowhere: to a file that is not committed, or to a
- * heading that is not there. Links to other hosts are not followed.
+ * heading that is not there. Links to other hosts are not followed; reference links and HTML are not read.
  *
  *   node scripts/check-links.mjs
  */
@@ -35,6 +35,7 @@ function anchors(path) {
 
 /** @returns what is wrong with a link, or nothing */
 function fault(from, target) {
+  if (!/^(?:[^%]|%[0-9a-f]{2})*$/i.test(target)) return 'a % that encodes nothing';
   const [path, anchor] = decodeURIComponent(target).split('#');
   const to = path === '' ? from : normalize(join(dirname(from), path)).replace(/\/$/, '');
   if (!files.has(to) && !folders.has(to)) return `no committed file ${to}`;

@@ -298,11 +298,11 @@ void panels_int8(const InferencePanels& p) {
   }
 }
 
-// q of k floats, and zeros up to a multiple of 4.
+// q of k floats, and zeros up to a multiple of 4; zeros alone where not all are finite.
 template <class Write>
-void quantized(const float* x, std::size_t k, float factor, Write write) {
+void quantized(const float* x, std::size_t k, bool finite, float factor, Write write) {
   for (std::size_t i = 0; i < k; ++i) {
-    const float scaled = x[i] * factor + 32768.5f;
+    const float scaled = finite ? x[i] * factor + 32768.5f : 32768.5f;
     write(i, static_cast<std::int32_t>(scaled) - 32768);
   }
   for (std::size_t i = k; i < (k + 3) / 4 * 4; ++i) write(i, 0);
@@ -321,11 +321,10 @@ float quantize_row(std::uint8_t* row, std::size_t bytes, const float* x, std::si
   const float by = finite && top > 0.0f ? 32767.0f / top : 0.0f;
   // Of a subnormal row 32,767 / top may be infinite: it is 0 to eight digits of anything that it is added to.
   const float factor = by <= 3.402823466e+38f ? by : 0.0f;
-  const std::size_t numbers = finite ? k : 0;
 #if defined(__AVX512BW__)
   if (have_vnni()) {
     std::uint8_t* low = row + bytes / 2;
-    quantized(x, numbers, factor, [=](std::size_t i, std::int32_t q) {
+    quantized(x, k, finite, factor, [=](std::size_t i, std::int32_t q) {
       row[i] = static_cast<std::uint8_t>((q + 32768) >> 8);
       low[i] = static_cast<std::uint8_t>(q & 255);
     });
@@ -333,7 +332,7 @@ float quantize_row(std::uint8_t* row, std::size_t bytes, const float* x, std::si
   }
 #endif
   static_cast<void>(bytes);
-  quantized(x, numbers, factor, [=](std::size_t i, std::int32_t q) {
+  quantized(x, k, finite, factor, [=](std::size_t i, std::int32_t q) {
     const auto number = static_cast<std::int16_t>(q);
     __builtin_memcpy(row + 2 * i, &number, sizeof number);
   });

@@ -111,7 +111,7 @@ export function resolveOptions(value: ServiceOptions): Settings {
   return {
     model: options.model,
     predictor: options.predictor,
-    predictorOptions: { lanes: servedLanes(), ...options.predictorOptions },
+    predictorOptions: { ...options.predictorOptions, lanes: options.predictorOptions?.lanes ?? servedLanes() },
     tokens: options.token === undefined ? [] : [options.token].flat(),
     limits: resolveLimits(options.limits as ServiceLimits | undefined),
     metrics: options.metrics ?? true,

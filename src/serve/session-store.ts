@@ -136,9 +136,10 @@ export class SessionStore {
   }
 
   #untilOneExpires(): number {
-    const oldest = this.#entries.values().next().value;
-    const left = oldest === undefined ? 0 : oldest.usedAt + this.#limits.sessionTtl * 1000 - this.#now();
-    return Math.max(1, Math.ceil(left / 1000));
+    for (const { users, usedAt } of this.#entries.values()) {
+      if (users === 0) return Math.max(1, Math.ceil(this.ttl - (this.#now() - usedAt) / 1000));
+    }
+    return Math.max(1, Math.ceil(this.ttl));
   }
 }
 

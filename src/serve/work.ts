@@ -2,6 +2,7 @@
  * The requests that are at work: each can be told to stop, by the client that goes away or by the end of the service.
  * Refuses to do: the work.
  */
+import { setMaxListeners } from 'node:events';
 import { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { CLIENT_GONE, HttpProblem } from './problem.js';
@@ -24,6 +25,11 @@ class Client {
   readonly signal = this.#controller.signal;
   /** Requests at work. */
   jobs = 0;
+
+  constructor() {
+    // One for each request and what it asks for: as many as a client cares to send before it has its answers.
+    setMaxListeners(0, this.signal);
+  }
 
   abort(reason: unknown): void {
     if (this.jobs > 0) this.#controller.abort(reason);
@@ -96,6 +102,8 @@ export class Work {
     const client = this.#client(response);
     if (client.jobs++ === 0) this.#clients.add(client);
     this.#running++;
+    // Gone before its work began: its connection will not say so again.
+    if (response.req.socket?.destroyed) client.abort(CLIENT_GONE);
     let isOpen = true;
     const end = () => {
       if (!isOpen) return;
@@ -107,7 +115,8 @@ export class Work {
   }
 
   #client(response: ServerResponse): Client {
-    const { socket } = response;
+    // The request's: a response has its socket only when those before it on the connection are done.
+    const { socket } = response.req;
     // HTTP/2 has many streams on a connection, an injected request has none.
     if (!(response instanceof ServerResponse && socket instanceof Socket)) {
       const client = new Client();

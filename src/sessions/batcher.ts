@@ -87,9 +87,6 @@ export function notFinite(): TimeRNNError {
   );
 }
 
-/** The error for a request for which there is no room to wait. */
-export const overloaded = (message: string): TimeRNNError => new TimeRNNError('ERR_TIMERNN_OVERLOADED', message);
-
 /** See the file's header. */
 export class Batcher {
   readonly #lanes: NativeEngine[];
@@ -104,6 +101,8 @@ export class Batcher {
   readonly #finished: Finished[] = [];
   /** Their requests that are not answered. */
   #untold = 0;
+  /** Whether the next turn of the event loop goes on with them. */
+  #telling = false;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #counts = { requests: 0, batches: 0, tokens: 0, refused: 0, cancelled: 0 };
@@ -126,14 +125,20 @@ export class Batcher {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { maxQueue } = this.#options;
     if (this.#waiting >= maxQueue) {
-      this.#counts.refused++;
-      return Promise.reject(overloaded(`Expected at most ${maxQueue} requests to wait, got one more`));
+      return Promise.reject(this.refuse('requests'));
     }
     return new Promise((resolve, reject) => {
       this.#queue.push(new Entry(request, signal, this.#takenBack, resolve, reject));
       this.#waiting++;
       this.#schedule();
     });
+  }
+
+  /** The error for a request for which there is no room to wait. Counts it. */
+  refuse(what: string): TimeRNNError {
+    this.#counts.refused++;
+    const message = `Expected at most ${this.#options.maxQueue} ${what} to wait, got one more`;
+    return new TimeRNNError('ERR_TIMERNN_OVERLOADED', message);
   }
 
   /** Nobody waits for others any more. */
@@ -206,7 +211,6 @@ export class Batcher {
       this.#finished.push({ entries, outcomes: readBatch(batch, requests, vocabulary), told: 0 });
       this.#counts.batches++;
       this.#untold += entries.length;
-      if (this.#finished.length === 1) this.#tell();
     } catch (error) {
       for (const entry of entries) entry.reject(error);
       this.#running -= entries.length;
@@ -214,6 +218,7 @@ export class Batcher {
       this.#lanes.push(lane);
       if (this.#waiting > 0) this.#schedule();
     }
+    if (!this.#telling && this.#finished.length > 0) this.#tell();
   }
 
   // One turn's answers. The lanes go on meanwhile.
@@ -229,7 +234,8 @@ export class Batcher {
       this.#counts.tokens += entry.request.tokens.length + (entry.request.length ?? 0);
     }
     if (end === batch.entries.length) this.#finished.shift();
-    if (this.#finished.length > 0) setImmediate(() => this.#tell());
+    this.#telling = this.#finished.length > 0;
+    if (this.#telling) setImmediate(() => this.#tell());
     if (this.#waiting > 0) this.#schedule();
   }
 

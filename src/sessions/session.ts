@@ -5,7 +5,6 @@
 import type { Vocabulary } from '../data/vocabulary.js';
 import { expectInteger, fromForeign, TimeRNNError } from '../errors.js';
 import { checkNames, checkSignal } from '../options.js';
-import { overloaded } from './batcher.js';
 import type { Core } from './core.js';
 import { generationOptions } from './generation.js';
 import type { Answer, Request } from './request.js';
@@ -280,13 +279,14 @@ export class Session {
     reads: number,
     body: (core: Core, values: Float32Array) => Promise<T>,
   ): Promise<T> {
-    const most = this.#core?.options.maxQueue ?? Number.POSITIVE_INFINITY;
-    if (this.#pending > most) throw overloaded(`Expected at most ${most} requests of a session to wait, got one more`);
     let entered = this.#core;
     // A session of a predictor is refused at once where that is closed; what was let in ends.
     entered?.enter();
+    let mine = false;
+    this.#pending++;
     try {
-      if (this.#pending++ > 0) await new Promise<void>((turn) => this.#line.push(turn));
+      if (this.#pending > 1) await this.#turn(signal);
+      mine = true;
       signal?.throwIfAborted();
       if (entered === undefined) {
         const core = this.#core ?? (await this.#coming);
@@ -301,8 +301,29 @@ export class Session {
     } finally {
       entered?.leave();
       this.#pending--;
-      this.#line.shift()?.();
+      if (mine) this.#line.shift()?.();
     }
+  }
+
+  // Waits for the requests before it. Its signal takes it out of the line.
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    const core = this.#core;
+    if (core !== undefined && this.#line.length >= core.options.maxQueue) {
+      return Promise.reject(core.batcher.refuse('requests of a session'));
+    }
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#line.splice(this.#line.indexOf(turn), 1);
+        reject(signal!.reason);
+      };
+      const turn = () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      if (signal?.aborted) return reject(signal.reason);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#line.push(turn);
+    });
   }
 
   // One trip to the pool. The state changes where it succeeds, and only there.

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { TOKEN } from './helpers/app.js';
 import { listen, post } from './helpers/server.js';
@@ -44,6 +45,26 @@ test('a reader that leaves in the middle of a stream ends the generation', async
   controller.abort();
   while (predictor.stats.cancelled === 0) await predictor.changed();
   t.is(predictor.stats.cancelled, 1);
+});
+
+test('requests that wait behind another on the same connection end with it, also streams that nobody reads', async (t) => {
+  const { server, port, predictor } = await listen(t, { metrics: true });
+  const body = JSON.stringify({ length: 4096, stream: true });
+  const head = 'POST /v1/generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+  // The first stream comes to the gate; those behind it are full before, and wait for a reader.
+  const begun = predictor.asked(1500).then(() => predictor.shut());
+  const socket = connect(port, '127.0.0.1', () => {
+    socket.write(`${head}content-length: ${body.length}\r\n\r\n${body}`.repeat(3));
+  });
+  await begun;
+  const running = async () => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    return Number(/^timernn_http_requests_running (\d+)$/m.exec(text)![1]);
+  };
+  t.is(await running(), 3);
+  socket.destroy();
+  while ((await running()) > 0) await turn();
+  t.is(await running(), 0);
 });
 
 test('slow senders: headers and bodies that never end are answered with 408 and closed; others are served meanwhile', async (t) => {

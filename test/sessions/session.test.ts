@@ -113,10 +113,31 @@ test('one session’s own line is as long as maxQueue', async (t) => {
     code: 'ERR_TIMERNN_OVERLOADED',
     message: 'Expected at most 3 requests of a session to wait, got one more',
   });
+  t.is(own.stats.refused, 1);
   await Promise.all(asked);
   t.is(session.position, 4);
   await session.step(some[0]!);
   await own.close();
+});
+
+test('a signal takes a request out of the session’s line at once, and those behind it have their turn', async (t) => {
+  const session = (await predictor).session();
+  const controller = new AbortController();
+  const order: string[] = [];
+  const long = session.observe(corpus.tokens.slice(0, 2000)).then(() => order.push('long'));
+  const away = t.throwsAsync(
+    session.step(some[0]!, { signal: controller.signal }).catch((error: unknown) => {
+      order.push('away');
+      throw error;
+    }),
+    { message: 'enough' },
+  );
+  const last = session.step(some[1]!).then(() => order.push('last'));
+  const never = t.throwsAsync(session.step(some[1]!, { signal: AbortSignal.abort(new Error('before')) }));
+  controller.abort(new Error('enough'));
+  await Promise.all([long, away, last, never]);
+  t.deepEqual(order, ['away', 'long', 'last']);
+  t.is(session.position, 2001);
 });
 
 test('tokens may be strings of the vocabulary; unknown ones are <unk>', async (t) => {

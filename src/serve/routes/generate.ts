@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import type { z } from 'zod';
 import { pieceMaker } from '../../models/generate.js';
 import { contextOf, type TokenAnswer } from '../input.js';
-import { problemAnswer } from '../problem.js';
+import { CLIENT_GONE, problemAnswer } from '../problem.js';
 import { ANSWERS } from '../schemas.js';
 import type { Service } from '../service.js';
 import { type Call, route } from './route.js';
@@ -23,6 +23,8 @@ interface Summary {
 
 /** Drawn seeds stay below 2⁴⁸: the range of `randomInt`. */
 const SEEDS = 2 ** 48 - 1;
+/** Milliseconds that a reader has for the event that says why its stream ends. */
+const LAST_WORDS_MS = 1000;
 
 async function* pieces({ predictor, settings }: Service, body: Body, seed: number, signal: AbortSignal) {
   const { vocabulary } = predictor;
@@ -70,7 +72,15 @@ async function stream({ job, request, reply }: Call<Body>, made: AsyncGenerator<
     if (!job.signal.aborted) request.log.error({ err: error }, 'generation failed');
   };
   const source = Readable.from(events(first, made, summary, failed), { highWaterMark: 1 });
+  // A stream that waits for its reader hears of nothing. Who is there yet is told why it ends, and has a moment to read that.
+  const onAbort = () => {
+    if (job.signal.reason === CLIENT_GONE) source.destroy();
+    else setTimeout(() => source.destroy(), LAST_WORDS_MS).unref();
+  };
+  if (job.signal.aborted) onAbort();
+  else job.signal.addEventListener('abort', onAbort, { once: true });
   source.once('close', () => {
+    job.signal.removeEventListener('abort', onAbort);
     job.end();
     // Where nobody read, the events have not even begun, and end nothing.
     void made.return(undefined);
