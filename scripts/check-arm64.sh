@@ -21,8 +21,8 @@ fi
 # The kernels, and the smallest suites that hold what they compute against a reference in double. Left out: gemm, which is BLAS;
 # replica and stepper, which put the same kernels together; and what tests threads, since an emulated CPU orders memory as this
 # one does, so that it would prove nothing.
-suites=(kernels math gates dispatch packed embedding_rows layer_replica cells head)
-chosen='^native\.(kernels|math|gates|dispatch.*|packed|packed\.generic|embedding_rows|layer_replica|cells|head)$'
+suites=(engine kernels math gates dispatch packed embedding_rows layer_replica cells head)
+chosen='^native\.(engine|kernels|math|gates|dispatch.*|packed|packed\.generic|embedding_rows|layer_replica|cells|head)$'
 
 jobs=${TIMERNN_BUILD_JOBS:-$(nproc 2>/dev/null || echo 2)}
 cmake -S native -B build-arm64 -DCMAKE_BUILD_TYPE=Release -DTIMERNN_DEVELOPER=ON \
