@@ -1,10 +1,10 @@
 /**
- * Options of the service, checked. Refuses to do: defaults of the model's own options (see `sessions/`).
+ * Options of the service, checked. Refuses to do: defaults of the model's own options (see `sessions/`), but for the lanes.
  */
-import { availableParallelism } from 'node:os';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { TimeRNNError } from '../errors.js';
+import { defaultLanes } from '../sessions/lanes.js';
 import type { PredictorOptions } from '../sessions/types.js';
 import type { ServedModel, ServedPredictor } from './engine.js';
 import type { ServiceLimits, ServiceOptions } from './types.js';
@@ -76,7 +76,7 @@ const schema = z.strictObject({
 });
 
 /** Batches that a service runs at the same time unless it is told: one core is left to HTTP, which is the larger part of a short request. */
-export const servedLanes = (): number => Math.max(1, Math.min(availableParallelism() - 1, 3));
+export const servedLanes = (): number => defaultLanes(1);
 
 const refuse = (message: string) => new TimeRNNError('ERR_TIMERNN_OPTION', message);
 

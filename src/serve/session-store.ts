@@ -3,6 +3,7 @@
  * Refuses to do: throwing a session out for a new one, and keeping any beyond the process (a client can export its state).
  */
 import { randomUUID } from 'node:crypto';
+import { Line } from '../sessions/line.js';
 import type { ServedSession } from './engine.js';
 import { HttpProblem } from './problem.js';
 
@@ -12,8 +13,7 @@ interface Entry {
   usedAt: number;
   /** Requests that run or wait. */
   users: number;
-  /** Gives those that wait their turn, in order. */
-  readonly line: (() => void)[];
+  readonly line: Line;
 }
 
 /** Limits of a store. */
@@ -65,7 +65,7 @@ export class SessionStore {
     }
     const session = open();
     const id = randomUUID();
-    this.#entries.set(id, { session, usedAt: this.#now(), users: 0, line: [] });
+    this.#entries.set(id, { session, usedAt: this.#now(), users: 0, line: new Line() });
     this.counts.created++;
     return { id, session };
   }
@@ -81,8 +81,11 @@ export class SessionStore {
       const message = `Expected at most ${this.#limits.maxWaiting} requests to wait for one session, got one more`;
       throw new HttpProblem(429, 'SESSION_BUSY', message, 1);
     }
+    let mine = false;
+    entry.users++;
     try {
-      if (entry.users++ > 0) await new Promise<void>((turn) => entry.line.push(turn));
+      await entry.line.enter(signal);
+      mine = true;
       signal.throwIfAborted();
       // It may have been deleted while this one waited.
       if (this.#entries.get(id) !== entry) throw notFound(id);
@@ -90,7 +93,7 @@ export class SessionStore {
     } finally {
       entry.users--;
       if (this.#entries.get(id) === entry) this.#touch(id, entry);
-      entry.line.shift()?.();
+      if (mine) entry.line.leave();
     }
   }
 

@@ -38,7 +38,7 @@ class Client {
 
 /** All requests at work. */
 export class Work {
-  /** Of connections over HTTP/1. A signal of each request's own would be most of what a short request leaves to the garbage collector. */
+  /** Of connections over HTTP/1. A signal for each request was a twentieth of what it left to the garbage collector, with weak references besides. */
   readonly #connections = new WeakMap<Socket, Client>();
   /** Those with requests at work. */
   readonly #clients = new Set<Client>();

@@ -2,7 +2,6 @@
  * A predictor: a model's weights packed for inference, and the sessions that share them.
  * Refuses to do: following a training; a predictor keeps the weights of the moment when it was made.
  */
-import { availableParallelism } from 'node:os';
 import type { Corpus } from '../data/corpus.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js';
@@ -11,6 +10,7 @@ import type { ModelSpec } from '../models/types.js';
 import { checkNames, checkSignal } from '../options.js';
 import type { Core, ResolvedOptions } from './core.js';
 import { corpusScore } from './corpus-score.js';
+import { defaultLanes } from './lanes.js';
 import { PRECISIONS } from './precisions.js';
 import { Session } from './session.js';
 import { stateBytes } from './state-blob.js';
@@ -24,8 +24,6 @@ const NAMES: readonly string[] = [
   'maxWait',
   'maxQueue',
 ] satisfies (keyof PredictorOptions)[];
-/** One of the libuv pool's four threads is left to files and DNS. */
-const MOST_LANES = 3;
 const MOST_THREADS = 64;
 const LONGEST_WAIT = 60_000;
 
@@ -45,7 +43,7 @@ export function resolvePredictorOptions(options: PredictorOptions = {}): Resolve
       `Expected maxWait to be a number of milliseconds in [0, ${LONGEST_WAIT}], got ${describe(maxWait)}`,
     );
   }
-  const lanes = expectInteger('lanes', options.lanes ?? Math.min(availableParallelism(), MOST_LANES), 1, MOST_THREADS);
+  const lanes = expectInteger('lanes', options.lanes ?? defaultLanes(), 1, MOST_THREADS);
   const threads = expectInteger('threads', options.threads ?? 1, 1, MOST_THREADS);
   if (lanes * threads > MOST_THREADS) {
     throw new TimeRNNError(

@@ -7,6 +7,7 @@ import { expectInteger, fromForeign, TimeRNNError } from '../errors.js';
 import { checkNames, checkSignal } from '../options.js';
 import type { Core } from './core.js';
 import { generationOptions } from './generation.js';
+import { Line } from './line.js';
 import type { Answer, Request } from './request.js';
 import { encodeState, expectStateOf, readState, type StateOf } from './state-blob.js';
 import { tokenOf, tokensOf } from './tokens.js';
@@ -62,9 +63,9 @@ export class Session {
   #core: Core | undefined;
   #values: Float32Array | undefined;
   #position = 0;
-  /** Requests under way: one that runs, and those that wait for it, in order. */
+  /** Requests under way: one that runs, and those that wait for it. */
   #pending = 0;
-  readonly #line: (() => void)[] = [];
+  readonly #line = new Line();
 
   /** For {@link Predictor.session} and {@link LanguageModel.session}. */
   constructor(core: Core | { coming: Promise<Core>; vocabulary: Vocabulary }, options: SessionOptions = {}) {
@@ -285,7 +286,10 @@ export class Session {
     let mine = false;
     this.#pending++;
     try {
-      if (this.#pending > 1) await this.#turn(signal);
+      if (entered !== undefined && this.#line.length >= entered.options.maxQueue) {
+        throw entered.batcher.refuse('requests of a session');
+      }
+      await this.#line.enter(signal);
       mine = true;
       signal?.throwIfAborted();
       if (entered === undefined) {
@@ -301,29 +305,8 @@ export class Session {
     } finally {
       entered?.leave();
       this.#pending--;
-      if (mine) this.#line.shift()?.();
+      if (mine) this.#line.leave();
     }
-  }
-
-  // Waits for the requests before it. Its signal takes it out of the line.
-  #turn(signal: AbortSignal | undefined): Promise<void> {
-    const core = this.#core;
-    if (core !== undefined && this.#line.length >= core.options.maxQueue) {
-      return Promise.reject(core.batcher.refuse('requests of a session'));
-    }
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        this.#line.splice(this.#line.indexOf(turn), 1);
-        reject(signal!.reason);
-      };
-      const turn = () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      if (signal?.aborted) return reject(signal.reason);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#line.push(turn);
-    });
   }
 
   // One trip to the pool. The state changes where it succeeds, and only there.
