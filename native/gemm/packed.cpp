@@ -69,6 +69,10 @@ std::size_t even_depth(std::size_t k) {
   return (k + parts - 1) / parts;
 }
 
+std::size_t fetch_ahead(std::size_t k) {
+  return kernels().ahead != 0 ? kernels().ahead : k * kernels().panel;
+}
+
 std::size_t tiled_rows(std::size_t k, std::size_t height) {
   return std::max<std::size_t>(1, kRowBlockFloats / k / height) * height;
 }
@@ -86,9 +90,9 @@ PanelProduct panel_product(const PackedGemm& g, std::size_t r, std::size_t first
   p.C = g.C + r * g.ldc + first;
   p.ldc = g.ldc;
   p.B = g.B + first * g.k + s * kernels().panel;
-  p.next = p.B + kAhead;
   p.n = std::min(kernels().panel, g.n - first);
   p.k = std::min(depth, g.k - s);
+  p.next = p.B + fetch_ahead(p.k);
   p.accumulate = g.accumulate || s > 0;
   if (s + p.k < g.k) return p;
   p.tanh = g.tanh;
@@ -163,6 +167,7 @@ void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, st
         p.a_first = s;
         p.B = columns + c * k + s * panel;
         p.k = std::min(depth, k - s);
+        p.next = kernels().ahead == 0 ? p.B + p.k * panel : nullptr;
         p.accumulate = r0 + s != 0;
         kernels().gemm_panel(p);
       }

@@ -46,6 +46,10 @@ enum class Left { any, panels, rows, tiles };
 #define TIMERNN_KNOWN_STRIDES 0
 #endif
 constexpr bool kKnownStrides = TIMERNN_KNOWN_STRIDES;
+// kAhead: what to fetch meanwhile, in floats from what is multiplied; 0: the rows that the next call reads.
+// kFetchers: the first tiles of a call, which fetch it. Two need to go through memory only half as fast as
+// through B, and nothing is left to fetch by what comes next; see docs/decisions/0024.
+constexpr std::size_t kAhead = kKnownStrides ? 0 : 1024, kFetchers = kKnownStrides ? 2 : 1;
 // Steps of k that are one run of instructions. With a sanitizer's checks between them eight take the compiler
 // minutes.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -116,10 +120,21 @@ inline __attribute__((always_inline)) void fetch_row(const float* at) {
   for (std::size_t line = 0; line < kPanel; line += kLine) __builtin_prefetch(at + line);
 }
 
-// `steps` steps of k. `fetch`: `next` is fetched line by line, as fast as B is read.
+// Floats from one row of `next` to be fetched to the following one: where there is one tile, it fetches its
+// half of the rows all over `next`, and the hardware the neighbours.
+inline std::size_t fetch_distance(const PanelProduct& g) {
+  return g.m <= g.height ? kFetchers * kPanel : kPanel;
+}
+// Rows of `next` that the first tile fetches.
+inline std::size_t first_fetched(const PanelProduct& g) {
+  return g.k / kUnrolled * kUnrolled / kFetchers;
+}
+
+// `steps` steps of k. `fetch`: a row of `next` in kFetchers steps, `distance` floats apart.
 template <Left left, bool fetch, typename V, std::size_t R, std::size_t N>
 inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelProduct& g, std::size_t steps,
-                                                    const float* a, const float* b, const float* next) {
+                                                    const float* a, const float* b, const float* next,
+                                                    std::size_t distance) {
   constexpr std::size_t kUnroll = left == Left::any || !kKnownStrides ? 1 : kUnrolled;
   // Tiles lie R side by side, whichever function reads them.
   const bool tiles = left == Left::tiles || (left == Left::any && g.a_tile != 0);
@@ -129,18 +144,20 @@ inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelPro
 #pragma GCC unroll 8
     for (std::size_t u = 0; u < kUnroll; ++u) {
       step<left, V, R, N>(c, at, a_step, b, u);
-      if (fetch) fetch_row(next + u * kPanel);
+      if (!fetch || u % kFetchers != 0) continue;
+      fetch_row(next);
+      next += distance;
     }
     at.move(kUnroll * a_step);
     b += kUnroll * kPanel;
-    if (fetch) next += kUnroll * kPanel;
   }
   for (; steps > 0; --steps) {
     step<left, V, R, N>(c, at, a_step, b, 0);
-    if (fetch) fetch_row(next);
     at.move(a_step);
     b += kPanel;
-    if (fetch) next += kPanel;
+    if (!fetch || kFetchers != 1) continue;
+    fetch_row(next);
+    next += distance;
   }
 }
 
@@ -148,8 +165,9 @@ inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelPro
 template <Left left, bool fetch, typename V, std::size_t R, std::size_t N>
 inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelProduct& g, const float* a,
                                                     const float* next) {
+  const std::size_t distance = fetch_distance(g);
   if (left != Left::panels) {
-    steps_of<left, fetch, V, R, N>(c, g, g.k, a, g.B, next);
+    steps_of<left, fetch, V, R, N>(c, g, g.k, a, g.B, next, distance);
     return;
   }
   for (std::size_t k0 = 0; k0 < g.k; k0 += kPanel, a += g.a_block) {
@@ -157,7 +175,8 @@ inline __attribute__((always_inline)) void multiply(V (&c)[R][N], const PanelPro
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < R; ++r)
       fetch_row(a + g.a_block + r * kPanel);  // these rows in the next panel
-    steps_of<left, fetch, V, R, N>(c, g, steps, a, g.B + k0 * kPanel, fetch ? next + k0 * kPanel : nullptr);
+    steps_of<left, fetch, V, R, N>(c, g, steps, a, g.B + k0 * kPanel,
+                                   fetch ? next + k0 / kFetchers * distance : nullptr, distance);
   }
 }
 
@@ -205,25 +224,26 @@ inline __attribute__((always_inline)) void finish(const V (&c)[R][N], const Pane
   }
 }
 
-// Rows [first, first + R) of C; `a` is what they begin with. The first tile fetches for all. With 32
-// registers the later ones fetch what they read anyway, which costs less than tiles of their own.
+// Rows [first, first + R) of C; `a` is what they begin with. The first tiles fetch for all. With 32 registers
+// the later ones fetch what they read anyway, which costs less than tiles of their own.
 template <Left left, typename V, std::size_t R, std::size_t N>
 void tile(const PanelProduct& g, std::size_t first, const float* a) {
   float* C = g.C + first * g.ldc;
   V c[R][N] = {};
-  if (g.accumulate) {
-    start<V, R, N>(c, g, C);
-  } else {
+  if (g.accumulate) start<V, R, N>(c, g, C);
+  // Sums are written at the end of a tile; where they start from C they are read at once, by the next tile.
+  if (!g.accumulate || first + R < g.m) {
+    const float* sums = g.accumulate ? C + R * g.ldc : C;
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < R; ++r) {
-      for (std::size_t i = 0; i < N * kLanes; i += kLine) __builtin_prefetch(C + r * g.ldc + i, 1);
+      for (std::size_t i = 0; i < N * kLanes; i += kLine) __builtin_prefetch(sums + r * g.ldc + i, 1);
     }
   }
-  const bool fetch = first == 0 && g.next != nullptr;
+  const bool fetch = first < kFetchers * g.height && g.next != nullptr;
   if (!kKnownStrides) {
     multiply<left, true, V, R, N>(c, g, a, fetch ? g.next : g.B);
   } else if (fetch) {
-    multiply<left, true, V, R, N>(c, g, a, g.next);
+    multiply<left, true, V, R, N>(c, g, a, first == 0 ? g.next : g.next + first_fetched(g) * kPanel);
   } else {
     multiply<left, false, V, R, N>(c, g, a, nullptr);
   }

@@ -13,14 +13,15 @@ namespace timernn {
 
 namespace {
 // Rows of a block. BLAS packs W at every call, so it gets 8 MB of logits at a time. Ours are packed once a
-// window, and what is used again soon lies in L2 whatever the block; up to 14 MB of exponentials give the
-// gradient of W a sum long enough to pay for loading and storing it.
+// window, and what is used again soon lies in L2 whatever the block; up to 14 MB of exponentials, and up to
+// kMostRows rows, give the gradient of W a sum long enough to pay for loading and storing it.
+constexpr std::size_t kMostRows = 384;
 std::size_t choose_rows(const HeadDims& d, bool packed) {
   if (!packed)
     return std::min(d.M, std::max<std::size_t>(64, (std::size_t{8} << 20) / (d.V * sizeof(float))));
   const std::size_t tile = kernels().tile,
                     fit = (std::size_t{14} << 20) / (d.V * sizeof(float)) / tile * tile;
-  return std::min(d.M, std::clamp(fit, 2 * tile, 32 * tile));
+  return std::min(d.M, std::clamp(fit, 2 * tile, kMostRows));
 }
 // Columns that go through product, softmax and dh together, while a block of them is in L2.
 std::size_t chunk_columns() {
@@ -150,8 +151,8 @@ void SoftmaxHead::logits(float* e, std::size_t v, std::size_t n, std::size_t row
       for (std::size_t s = 0; s < k; s += depth) {
         p.a_first = s;
         p.B = weights_ + (v + c) * k + s * panel;
-        p.next = p.B + kAhead;
         p.k = std::min(depth, k - s);
+        p.next = p.B + fetch_ahead(p.k);
         p.accumulate = s != 0;
         kernels().gemm_panel(p);
       }

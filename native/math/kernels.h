@@ -28,7 +28,7 @@ struct PanelProduct {
   std::size_t m, n, k, height;  ///< n at most the panel's width, height at most that of a register tile
   bool accumulate;              ///< the sums start from C instead of zero
   bool tanh;                    ///< then C = tanh(C)
-  /// What B will be in the next call, or null: fetched into cache while this call computes.
+  /// What to fetch into cache while this call computes, or null; see Kernels::ahead.
   const float* next = nullptr;
   const float* bias = nullptr;  ///< n floats added to every row before tanh, or null
 };
@@ -148,8 +148,9 @@ struct Kernels {
   const char* isa;
 
   /// Columns of a packed panel, rows of a register tile, and rows of a panel to multiply at a time: what all
-  /// tiles read before the next ones.
-  std::size_t panel, tile, depth;
+  /// tiles read before the next ones. `ahead`: floats from what is multiplied to what is worth fetching
+  /// meanwhile; 0: k rows, those that the next call reads.
+  std::size_t panel, tile, depth, ahead;
   void (*gemm_panel)(const PanelProduct& g);
   /// `rows` rows of a panel: out[r·panel + c] = in[r·ld + c] for c < width, else 0.
   void (*pack_rows)(float* out, const float* in, std::size_t ld, std::size_t rows, std::size_t width);

@@ -375,6 +375,7 @@ const Kernels TIMERNN_TABLE = {
     kPanel,
     kTile,
     kDepth,
+    kAhead,
     gemm_panel,
     pack_rows,
     pack_turned,
