@@ -69,8 +69,8 @@ std::size_t even_depth(std::size_t k) {
   return (k + parts - 1) / parts;
 }
 
-std::size_t fetch_ahead(std::size_t k) {
-  return kernels().ahead != 0 ? kernels().ahead : k * kernels().panel;
+const float* fetched_meanwhile(const float* rows, const float* next) {
+  return kernels().ahead != 0 ? rows + kernels().ahead : next;
 }
 
 std::size_t tiled_rows(std::size_t k, std::size_t height) {
@@ -92,7 +92,9 @@ PanelProduct panel_product(const PackedGemm& g, std::size_t r, std::size_t first
   p.B = g.B + first * g.k + s * kernels().panel;
   p.n = std::min(kernels().panel, g.n - first);
   p.k = std::min(depth, g.k - s);
-  p.next = p.B + fetch_ahead(p.k);
+  // After the last panel comes the first, for the next rows or at the next step.
+  const bool last = first + p.n == g.n && s + p.k == g.k;
+  p.next = fetched_meanwhile(p.B, last ? g.B : p.B + p.k * kernels().panel);
   p.accumulate = g.accumulate || s > 0;
   if (s + p.k < g.k) return p;
   p.tanh = g.tanh;
@@ -167,7 +169,7 @@ void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, st
         p.a_first = s;
         p.B = columns + c * k + s * panel;
         p.k = std::min(depth, k - s);
-        p.next = kernels().ahead == 0 ? p.B + p.k * panel : nullptr;
+        if (kernels().ahead == 0) p.next = c + p.n == width && s + p.k == k ? columns : p.B + p.k * panel;
         p.accumulate = r0 + s != 0;
         kernels().gemm_panel(p);
       }

@@ -52,8 +52,8 @@ std::size_t even_tile_height(std::size_t rows);
 std::size_t tiled_rows(std::size_t k, std::size_t height);
 /// Rows of B to multiply at a time: even parts of at most kernels().depth.
 std::size_t even_depth(std::size_t k);
-/// Floats from k rows of B to what is fetched meanwhile, where the next ones lie behind them.
-std::size_t fetch_ahead(std::size_t k);
+/// What to fetch while `rows` of B are multiplied, where `next` will be multiplied after them.
+const float* fetched_meanwhile(const float* rows, const float* next);
 
 /// One weight gradient: C = Aᵀ·B.
 struct OuterLeft {

@@ -48,7 +48,7 @@ enum class Left { any, panels, rows, tiles };
 constexpr bool kKnownStrides = TIMERNN_KNOWN_STRIDES;
 // kAhead: what to fetch meanwhile, in floats from what is multiplied; 0: the rows that the next call reads.
 // kFetchers: the first tiles of a call, which fetch it. Two need to go through memory only half as fast as
-// through B, and nothing is left to fetch by what comes next; see docs/decisions/0024.
+// through B; see docs/decisions/0024.
 constexpr std::size_t kAhead = kKnownStrides ? 0 : 1024, kFetchers = kKnownStrides ? 2 : 1;
 // Steps of k that are one run of instructions. With a sanitizer's checks between them eight take the compiler
 // minutes.
@@ -120,6 +120,14 @@ inline __attribute__((always_inline)) void fetch_row(const float* at) {
   for (std::size_t line = 0; line < kPanel; line += kLine) __builtin_prefetch(at + line);
 }
 
+// The line that holds the last of the kLine floats from C + offset on: where rows do not begin with a line,
+// the panel before has brought the other one. An address, not a pointer: the last tile of rows may be
+// narrower.
+inline __attribute__((always_inline)) void fetch_line_end(const float* C, std::size_t offset) {
+  const auto address = reinterpret_cast<std::uintptr_t>(C) + (offset + kLine - 1) * sizeof(float);
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 1);
+}
+
 // Floats from one row of `next` to be fetched to the following one: where there is one tile, it fetches its
 // half of the rows all over `next`, and the hardware the neighbours.
 inline std::size_t fetch_distance(const PanelProduct& g) {
@@ -155,7 +163,7 @@ inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelPro
     step<left, V, R, N>(c, at, a_step, b, 0);
     at.move(a_step);
     b += kPanel;
-    if (!fetch || kFetchers != 1) continue;
+    if (!fetch || kFetchers != 1) continue;  // two leave the few rows that are no whole run to the hardware
     fetch_row(next);
     next += distance;
   }
@@ -233,13 +241,14 @@ void tile(const PanelProduct& g, std::size_t first, const float* a) {
   if (g.accumulate) start<V, R, N>(c, g, C);
   // Sums are written at the end of a tile; where they start from C they are read at once, by the next tile.
   if (!g.accumulate || first + R < g.m) {
-    const float* sums = g.accumulate ? C + R * g.ldc : C;
+    const std::size_t row = g.accumulate ? R : 0;
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < R; ++r) {
-      for (std::size_t i = 0; i < N * kLanes; i += kLine) __builtin_prefetch(sums + r * g.ldc + i, 1);
+      for (std::size_t i = 0; i < N * kLanes; i += kLine) fetch_line_end(C, (row + r) * g.ldc + i);
     }
   }
-  const bool fetch = first < kFetchers * g.height && g.next != nullptr;
+  const bool fetches = !kKnownStrides || left != Left::any;
+  const bool fetch = fetches && first < kFetchers * g.height && g.next != nullptr;
   if (!kKnownStrides) {
     multiply<left, true, V, R, N>(c, g, a, fetch ? g.next : g.B);
   } else if (fetch) {

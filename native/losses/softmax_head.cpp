@@ -14,7 +14,8 @@ namespace timernn {
 namespace {
 // Rows of a block. BLAS packs W at every call, so it gets 8 MB of logits at a time. Ours are packed once a
 // window, and what is used again soon lies in L2 whatever the block; up to 14 MB of exponentials, and up to
-// kMostRows rows, give the gradient of W a sum long enough to pay for loading and storing it.
+// kMostRows rows, give the gradient of W a sum long enough to pay for loading and storing it. It does not go
+// in parts, so these are no more rows than Kernels::depth has where that is finite.
 constexpr std::size_t kMostRows = 384;
 std::size_t choose_rows(const HeadDims& d, bool packed) {
   if (!packed)
@@ -152,7 +153,8 @@ void SoftmaxHead::logits(float* e, std::size_t v, std::size_t n, std::size_t row
         p.a_first = s;
         p.B = weights_ + (v + c) * k + s * panel;
         p.k = std::min(depth, k - s);
-        p.next = p.B + fetch_ahead(p.k);
+        const bool last = v + c + panel >= dims_.V && s + p.k == k;
+        p.next = fetched_meanwhile(p.B, last ? weights_ : p.B + p.k * panel);
         p.accumulate = s != 0;
         kernels().gemm_panel(p);
       }

@@ -28,7 +28,8 @@ struct PanelProduct {
   std::size_t m, n, k, height;  ///< n at most the panel's width, height at most that of a register tile
   bool accumulate;              ///< the sums start from C instead of zero
   bool tanh;                    ///< then C = tanh(C)
-  /// What to fetch into cache while this call computes, or null; see Kernels::ahead.
+  /// What to fetch into cache while this call computes, or null: k rows that a later call reads, or what
+  /// lies Kernels::ahead floats behind B.
   const float* next = nullptr;
   const float* bias = nullptr;  ///< n floats added to every row before tanh, or null
 };
@@ -149,7 +150,7 @@ struct Kernels {
 
   /// Columns of a packed panel, rows of a register tile, and rows of a panel to multiply at a time: what all
   /// tiles read before the next ones. `ahead`: floats from what is multiplied to what is worth fetching
-  /// meanwhile; 0: k rows, those that the next call reads.
+  /// meanwhile where panels follow one another; 0: the k rows that the next call reads.
   std::size_t panel, tile, depth, ahead;
   void (*gemm_panel)(const PanelProduct& g);
   /// `rows` rows of a panel: out[r·panel + c] = in[r·ld + c] for c < width, else 0.

@@ -121,6 +121,10 @@ TEST("head: fewer rows than it was built for") {
   for (std::size_t M : {1, 2, 19}) check_head({30, 6, 45}, M, M);
 }
 
+TEST("head: more rows than a block may have, of a small vocabulary") {
+  check_head({900, 3, 20}, 900, 8);
+}
+
 TEST("head: several blocks, the last one short or a single row") {
   CHECK_LT((*Head({130, 3, 33000}, true)).block_rows(), std::size_t{130});
   check_head({130, 3, 33000}, 130, 5);
