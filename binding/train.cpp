@@ -223,7 +223,8 @@ class RunnerWrap : public Napi::ObjectWrap<RunnerWrap> {
                            number(o.Get("clip"), "clip"),
                            size(o.Get("done"), "done"),
                            number(o.Get("clipValue"), "clipValue"),
-                           o.Get("averageFrom").ToNumber().DoubleValue()};
+                           o.Get("averageFrom").ToNumber().DoubleValue(),
+                           number(o.Get("lossBefore"), "lossBefore")};
       const RoundResult result = runner_->run(call);
       Napi::Object out = Napi::Object::New(env), seconds = Napi::Object::New(env);
       seconds.Set("window", result.seconds.window);
@@ -232,6 +233,7 @@ class RunnerWrap : public Napi::ObjectWrap<RunnerWrap> {
       seconds.Set("wait", result.seconds.wait);
       out.Set("windows", static_cast<double>(result.windows));
       out.Set("lossSum", result.loss_sum);
+      out.Set("lossTotal", result.loss_total);
       out.Set("tokens", static_cast<double>(result.tokens));
       out.Set("gradientNorm", result.gradient_norm);
       out.Set("stopped", result.stopped);

@@ -66,6 +66,8 @@ export interface RoundResult {
   /** Sum of negative log-likelihoods in nats, and how many predicted tokens it counts. */
   lossSum: number;
   tokens: number;
+  /** `lossBefore` and these windows, added one by one: the same bits whatever rounds an epoch is made of. */
+  lossTotal: number;
   /** Global gradient norm before clipping, of the last window. */
   gradientNorm: number;
   /** True where the run was cancelled at a window edge. */
@@ -167,6 +169,8 @@ export interface RoundCall {
   clipValue: number;
   /** Averaged SGD: updates of the run after which the average starts; Infinity = not yet. */
   averageFrom: number;
+  /** Nats of the epoch's windows before `from`; the round goes on counting from there. */
+  lossBefore: number;
 }
 
 export interface NativeRunner {

@@ -20,6 +20,14 @@ export async function layOut(workload, corpus, { clip, ...options }) {
   const target = { spec, layout, params, parts, lock: new ReadWriteLock() };
   const { run } = planRun(target, corpus, resolveTrainOptions(options, corpus.length));
   run.rates.fill(options.learningRate);
-  const call = (from, to) => ({ from, to, done: from, clip, clipValue: 0, averageFrom: Number.POSITIVE_INFINITY });
+  const call = (from, to) => ({
+    from,
+    to,
+    done: from,
+    clip,
+    clipValue: 0,
+    averageFrom: Number.POSITIVE_INFINITY,
+    lossBefore: 0,
+  });
   return { run, windows: run.rates.length, call };
 }

@@ -209,6 +209,7 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
   lap(mark, result.seconds.wait);
   ++result.windows;
   result.loss_sum += loss;
+  result.loss_total += loss;
   result.tokens += streams_ * steps;
   result.gradient_norm = norm;
 }
@@ -225,6 +226,7 @@ void Runner::check(const RoundCall& call) const {
 
 RoundResult Runner::run(const RoundCall& call) {
   RoundResult result;
+  result.loss_total = call.loss_before;
   const FlushDenormals flush;  // all ranks alike, so the bits do not depend on who computes what
   try {
     check(call);

@@ -55,6 +55,7 @@ struct RoundCall {
   std::uint64_t done = 0;     ///< windows of the run before `from`
   double clip_value = 0.0;    ///< of each number; 0: no limit
   double average_from = 0.0;  ///< see UpdateArgs
+  double loss_before = 0.0;   ///< nats of the epoch's windows before `from`
 };
 
 struct RoundSeconds {
@@ -63,7 +64,9 @@ struct RoundSeconds {
 
 struct RoundResult {
   std::size_t windows = 0;
-  double loss_sum = 0.0;
+  double loss_sum = 0.0;  ///< nats, of these windows
+  /// loss_before and these windows, added one by one: the same bits whatever rounds an epoch is made of.
+  double loss_total = 0.0;
   std::size_t tokens = 0;
   double gradient_norm = 0.0;
   bool stopped = false;

@@ -1,6 +1,6 @@
 /**
  * Where a run is: what a checkpoint keeps beside the arenas. Plain data that JSON carries to the bit.
- * Refuses to do: anything that depends on how windows are grouped into rounds, except the sums that reports show.
+ * Refuses to do: anything that depends on how windows are grouped into rounds, except what reports say of the last one.
  */
 import type { RoundResult } from '../native-types.js';
 
@@ -67,12 +67,12 @@ export function initialState(): RunState {
 
 /** Counts a round in. */
 export function addRound(state: RunState, result: RoundResult, seconds: number): void {
-  const { windows, tokens, lossSum, gradientNorm } = result;
+  const { windows, tokens, lossSum, lossTotal, gradientNorm } = result;
   state.window += windows;
   state.done += windows;
   state.tokens += tokens;
   state.epochTokens += tokens;
-  state.epochLoss += lossSum;
+  state.epochLoss = lossTotal;
   state.seconds += seconds;
   state.epochSeconds += seconds;
   state.lastRound = { lossSum, tokens, seconds, gradientNorm };

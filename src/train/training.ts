@@ -80,7 +80,7 @@ export class Training {
 
   /** Runs at most `most` windows of the epoch. @returns how many, and in what time */
   async round(pool: RoundPool, most: number): Promise<{ windows: number; seconds: number }> {
-    const { window: from, done, averageFrom } = this.#state;
+    const { window: from, done, averageFrom, epochLoss } = this.#state;
     const { clip, clipValue } = this.#options;
     const to = Math.min(this.windows, from + most);
     // Timed inside the lock: waiting for a save or an evaluation is not the speed of training.
@@ -94,6 +94,7 @@ export class Training {
         clip,
         clipValue,
         averageFrom: averageFrom ?? Number.POSITIVE_INFINITY,
+        lossBefore: epochLoss,
       });
       this.sound = true;
       this.#target.parts.origin = { kind: 'trained' };

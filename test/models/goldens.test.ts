@@ -184,7 +184,17 @@ for (const { cell, layers } of MODELS) {
     });
     // One window a round, so that each loss and norm is seen; clipping bites in some of the windows only.
     for (let k = 0; k < sgd.windows; k++) {
-      const call = { rank: 0, workers: 1, from: k, to: k + 1, done: k, clip: sgd.clip, clipValue: 0, averageFrom: 0 };
+      const call = {
+        rank: 0,
+        workers: 1,
+        from: k,
+        to: k + 1,
+        done: k,
+        clip: sgd.clip,
+        clipValue: 0,
+        averageFrom: 0,
+        lossBefore: 0,
+      };
       const result = runner.run(call);
       t.is(result.windows, 1);
       t.is(result.tokens, N * T);

@@ -104,6 +104,7 @@ for (const [title, steps] of Object.entries(golden.steps)) {
         clip: 0,
         clipValue: steps.clipValue,
         averageFrom,
+        lossBefore: 0,
       };
       const { lossSum } = runner.run(call);
       t.true(Math.abs(lossSum - steps.lossSums[k]!) <= 1e-5 * steps.lossSums[k]!, `loss of window ${k}: ${lossSum}`);

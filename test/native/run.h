@@ -58,7 +58,7 @@ class Run {
   }
 
   /// Windows [from, to) on `workers` ranks.
-  std::vector<Outcome> go(std::size_t workers, std::size_t from, std::size_t to) {
+  std::vector<Outcome> go(std::size_t workers, std::size_t from, std::size_t to, double loss_before = 0.0) {
     std::vector<std::unique_ptr<Runner>> runners;
     for (std::size_t r = 0; r < workers; ++r) runners.push_back(std::make_unique<Runner>(plan()));
     std::vector<Outcome> outcomes(workers);
@@ -66,8 +66,8 @@ class Run {
     for (std::size_t r = 0; r < workers; ++r) {
       threads.emplace_back([&, r] {
         outcomes[r].error = thrown_code([&] {
-          outcomes[r].result = runners[r]->run(
-              {r, workers, from, to, options_.clip, from, options_.clip_value, options_.average_from});
+          outcomes[r].result = runners[r]->run({r, workers, from, to, options_.clip, from,
+                                                options_.clip_value, options_.average_from, loss_before});
         });
         if (outcomes[r].error == "nothing") outcomes[r].error.clear();
       });

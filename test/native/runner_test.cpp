@@ -58,11 +58,14 @@ TEST("the weights packed by all ranks together, or by each for itself: the same 
 
 TEST("rounds join: [0, 20), [20, 50) by other numbers of ranks are one run") {
   Run whole, parts;
-  whole.go(2, 0, Run::kWindows);
-  parts.go(3, 0, 20);
-  parts.go(1, 20, 21);
-  parts.go(2, 21, Run::kWindows);
+  const double loss = whole.go(2, 0, Run::kWindows)[0].result.loss_total;
+  const double first = parts.go(3, 0, 20)[0].result.loss_total;
+  const double second = parts.go(1, 20, 21, first)[0].result.loss_total;
+  const Outcome last = parts.go(2, 21, Run::kWindows, second)[0];
   CHECK(same_bits(whole.params, parts.params));
+  CHECK_LT(first, second);
+  CHECK_EQ(last.result.loss_total, loss);
+  CHECK_NEAR(last.result.loss_sum, loss - second, 1e-9 * loss);
 }
 
 TEST("shards: another split gives the same model up to rounding") {

@@ -60,6 +60,18 @@ test('from run to run, with rounds of any length, and to the end of an epoch who
   t.not(await bitsAfter(200, [24], { streams: 20, workers: 2, reportEvery: 200 }), first, 'the last window counts');
 });
 
+test('the loss of an epoch: the same bits however many workers and rounds it took', async (t) => {
+  const loss = async (options: { workers: number; reportEvery?: number }) => {
+    const model = newModel(corpus, { sizes: [24], seed: 1 });
+    return (await train(model, corpus, { streams: 20, window: 8, learningRate: 0.5, ...options })).epochLoss;
+  };
+  const first = await loss({ workers: 1, reportEvery: 1000 });
+  t.true(first > 0 && first < Math.log(corpus.vocabulary.size));
+  for (const options of [{ workers: 1, reportEvery: 1 }, { workers: 2, reportEvery: 37 }, { workers: 3 }]) {
+    t.is(await loss(options), first, JSON.stringify(options));
+  }
+});
+
 test('one stream, one shard: no more workers are started than there are shards', async (t) => {
   const one = await bitsAfter(50, [24], { streams: 1, workers: 1, reportEvery: 50 });
   t.is(await bitsAfter(50, [24], { streams: 1, workers: 4, reportEvery: 50 }), one);

@@ -14,7 +14,15 @@ import { charCorpus } from '../../models/helpers/models.js';
 export const dyingWorker = new URL('./dying-worker.js', import.meta.url).href;
 
 /** A round of that run, at its start. */
-export const call = { from: 0, to: 20, done: 0, clip: 5, clipValue: 0, averageFrom: Number.POSITIVE_INFINITY };
+export const call = {
+  from: 0,
+  to: 20,
+  done: 0,
+  clip: 5,
+  clipValue: 0,
+  averageFrom: Number.POSITIVE_INFINITY,
+  lossBefore: 0,
+};
 
 /** @param mode how rank 1 of `dyingWorker` dies; unknown to the real worker */
 export async function tinyRun(mode = '', options: TrainOptions = {}): Promise<NativeRun & { mode: string }> {
