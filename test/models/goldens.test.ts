@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { native } from '#src/native.js';
 import type { NativeSpec, WindowDims } from '#src/native-types.js';
 import { bytes, floats, ints, largest, type Packed, shared } from './helpers/goldens.js';
+import { oneWindow } from './helpers/rounds.js';
 
 interface LanguageModelGolden {
   cell: string;
@@ -184,18 +185,7 @@ for (const { cell, layers } of MODELS) {
     });
     // One window a round, so that each loss and norm is seen; clipping bites in some of the windows only.
     for (let k = 0; k < sgd.windows; k++) {
-      const call = {
-        rank: 0,
-        workers: 1,
-        from: k,
-        to: k + 1,
-        done: k,
-        clip: sgd.clip,
-        clipValue: 0,
-        averageFrom: 0,
-        lossBefore: 0,
-      };
-      const result = runner.run(call);
+      const result = runner.run(oneWindow(k, { clip: sgd.clip }));
       t.is(result.windows, 1);
       t.is(result.tokens, N * T);
       compare(t, `loss, window ${k}`, [result.lossSum], [sgd.lossSums[k]!]);

@@ -9,6 +9,7 @@ import { planLayout } from '#src/memory/layout.js';
 import { native } from '#src/native.js';
 import type { NativeOptimizer, NativeSpec } from '#src/native-types.js';
 import { bytes, floats, largest, type Packed, shared } from './helpers/goldens.js';
+import { oneWindow } from './helpers/rounds.js';
 
 interface Steps {
   name: string;
@@ -95,18 +96,7 @@ for (const [title, steps] of Object.entries(golden.steps)) {
     const { runner, layout, params, slots } = start(steps);
     const averageFrom = steps.numbers.averageFrom ?? Number.POSITIVE_INFINITY;
     for (let k = 0; k < golden.windows; k++) {
-      const call = {
-        rank: 0,
-        workers: 1,
-        from: k,
-        to: k + 1,
-        done: k,
-        clip: 0,
-        clipValue: steps.clipValue,
-        averageFrom,
-        lossBefore: 0,
-      };
-      const { lossSum } = runner.run(call);
+      const { lossSum } = runner.run(oneWindow(k, { clipValue: steps.clipValue, averageFrom }));
       t.true(Math.abs(lossSum - steps.lossSums[k]!) <= 1e-5 * steps.lossSums[k]!, `loss of window ${k}: ${lossSum}`);
     }
     const before = steps.tied ? golden.tiedWeights : golden.weights;
