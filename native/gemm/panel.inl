@@ -159,13 +159,11 @@ inline __attribute__((always_inline)) void steps_of(V (&c)[R][N], const PanelPro
     at.move(kUnroll * a_step);
     b += kUnroll * kPanel;
   }
+  // The few steps that are no whole run: what they would fetch is left to the hardware.
   for (; steps > 0; --steps) {
     step<left, V, R, N>(c, at, a_step, b, 0);
     at.move(a_step);
     b += kPanel;
-    if (!fetch || kFetchers != 1) continue;  // two leave the few rows that are no whole run to the hardware
-    fetch_row(next);
-    next += distance;
   }
 }
 
