@@ -39,10 +39,10 @@ Napi::Object snapshot(const Napi::Object& run) {
   for (const char* name :
        {"spec",    "offsets", "params",    "tokens", "streamStarts",   "streamSteps", "window",
         "control", "scratch", "packed",    "grads",  "states",         "touched",     "shardRows",
-        "edges",   "rates",   "optimizer", "slots",  "regularization", "dropped"}) {
+        "edges",   "rates",   "optimizer", "slots",  "regularization", "dropped",     "work"}) {
     out.Set(name, run.Get(name));
   }
-  for (const char* name : {"grads", "states", "touched", "shardRows", "slots"}) {
+  for (const char* name : {"grads", "states", "touched", "shardRows", "slots", "work"}) {
     const Napi::Value value = out.Get(name);
     if (!value.IsArray()) continue;
     const auto list = value.As<Napi::Array>();
@@ -72,6 +72,18 @@ std::vector<std::uint32_t*> touched(const Napi::Value& value, const RunPlan& pla
     out.push_back(list);
   }
   return out;
+}
+
+// A place a rank, or none at all.
+void work(RunPlan& plan, const Napi::Value& value) {
+  if (value.IsUndefined()) return;
+  if (!value.IsArray()) fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected work to be an array");
+  const auto list = value.As<Napi::Array>();
+  const std::size_t rows = *std::max_element(plan.shard_rows.begin(), plan.shard_rows.end());
+  const std::size_t least = Runner::work_floats(plan.spec, rows, std::min(plan.window, plan.stream_steps));
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    plan.work.push_back(floats(list.Get(i), "work[]", least).data);
+  }
 }
 
 // A property that may be left out: 0 then.
@@ -175,6 +187,7 @@ RunPlan plan(const Napi::Object& o) {
     float* shared = floats(packed, "packed", wanted).data;
     if (wanted > 0) out.packed = shared;
   }
+  work(out, o.Get("work"));
   out.scratch = doubles(o.Get("scratch"), "scratch", Runner::scratch_doubles(params.length, shards)).data;
   return out;
 }
@@ -265,6 +278,15 @@ Napi::Value packed_floats_call(const Napi::CallbackInfo& info) {
   });
 }
 
+// 0 where no rank can help another.
+Napi::Value work_floats_call(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto floats =
+        Runner::work_floats(spec(info[0]), size(info[1], "rows", 1), size(info[2], "window", 1));
+    return Napi::Number::New(info.Env(), static_cast<double>(floats));
+  });
+}
+
 Napi::Value touched_words_call(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const std::size_t words =
@@ -309,6 +331,7 @@ void register_train(Napi::Env env, Napi::Object exports) {
   exports.Set("controlInts", Napi::Function::New(env, control_ints, "controlInts"));
   exports.Set("scratchDoubles", Napi::Function::New(env, scratch_doubles, "scratchDoubles"));
   exports.Set("packedFloats", Napi::Function::New(env, packed_floats_call, "packedFloats"));
+  exports.Set("workFloats", Napi::Function::New(env, work_floats_call, "workFloats"));
   exports.Set("touchedWords", Napi::Function::New(env, touched_words_call, "touchedWords"));
   exports.Set("poison", Napi::Function::New(env, poison, "poison"));
   exports.Set("cancel", Napi::Function::New(env, cancel, "cancel"));

@@ -113,6 +113,11 @@ export interface NativeRun {
   touched: Uint32Array[];
   /** All weights as the kernels read them, packed anew each window and shared; `packedFloats(spec)` long, or left out. */
   packed?: Float32Array;
+  /**
+   * A place a rank, for as many as have shards, where it leaves weight gradients for whoever has time; each `workFloats(spec, rows,
+   * window)` long for the largest shard. Left out: no rank helps another.
+   */
+  work?: Float32Array[];
   /** Shard losses, norm partials; `scratchDoubles(paramsLength, shards)` says how many. */
   scratch: Float64Array;
 }
@@ -286,6 +291,8 @@ export interface Binding {
   touchedWords(spec: NativeSpec, rows: number, window: number): number;
   /** Floats of `NativeRun.packed`; 0 where nothing is packed. */
   packedFloats(spec: NativeSpec): number;
+  /** Floats of one of `NativeRun.work`; 0 where nothing can be left to others. */
+  workFloats(spec: NativeSpec, rows: number, window: number): number;
   /** Makes every rank leave its barrier with an error; wakes sleepers. Callable from any thread. */
   poison(control: Int32Array): void;
   /** Asks all ranks to stop at the same window edge. */

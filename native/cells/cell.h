@@ -57,7 +57,7 @@ struct CellForward {
 struct CellBackward {
   float* dxs;     ///< T·n×D, overwritten; null where the input needs no gradient
   float* dstate;  ///< in: gradient that arrives at the state after the window; out: at the carried state
-  float* const* grads;  ///< the cell's gradients in table order, overwritten
+  float* const* grads;  ///< the cell's gradients in table order: biases are overwritten, weights left alone
   float* dhs;           ///< T·n×H: in the gradient of the outputs; destroyed
   const float* hs;      ///< as forward left it
   const float* xs;
@@ -67,6 +67,21 @@ struct CellBackward {
   float* scratch;
   CellDims dims;
 };
+
+/// T·n rows of numbers that backward() got or left behind.
+struct WindowRows {
+  enum class In { xs, hs, dhs, ws } in;
+  std::size_t at, width, ld;  ///< floats from its start, numbers a row, leading dimension
+};
+
+/// What backward() leaves to its caller: columns [first, first + right.width) of the gradient of a weight
+/// tensor with `ld` columns are leftᵀ·right. In the order in which two with the same right factor follow each
+/// other.
+struct WeightProduct {
+  std::size_t tensor, first, ld;
+  WindowRows left, right;
+};
+inline constexpr std::size_t kMostWeightProducts = 3;
 
 /// One step of n rows for inference, on packed weights: nothing is kept for a way back. Several threads call
 /// it together; it ends with a sync.
@@ -94,7 +109,10 @@ struct Cell {
   std::size_t (*ws_floats)(const CellDims&);
   std::size_t (*scratch_floats)(const CellDims&);
   void (*forward)(const CellForward&);
+  /// All but the gradients of weights; those follow, from what this leaves in ws and dhs.
   void (*backward)(const CellBackward&);
+  /// Writes at most kMostWeightProducts, and says how many.
+  std::size_t (*weight_products)(const CellDims&, WeightProduct* out);
   std::size_t (*step_floats)(const CellDims&);
   void (*step)(const CellStep&, const Share&);
 };

@@ -56,9 +56,7 @@ std::size_t ws_after(const CellDims& d) {
 }
 std::size_t scratch_after(const CellDims& d) {
   return std::max({StepProduct::floats(d.n, d.H, 3 * d.H), StepProduct::floats(d.n, 3 * d.H, d.H), 3 * d.H,
-                   product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, 3 * d.H),
-                   weight_gradient_floats(d.T * d.n, d.D, 3 * d.H),
-                   weight_gradient_floats(d.T * d.n, d.H, 3 * d.H)});
+                   product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, 3 * d.H)});
 }
 
 void forward_after(const CellForward& f) {
@@ -80,9 +78,8 @@ void forward_after(const CellForward& f) {
 
 // dbn is the sum of the n third of dq. The column sums of all of dq go to scratch: they cost less than a
 // kernel for a third.
-void recurrent_gradients(const CellBackward& b, const float* dq) {
+void recurrent_bias_gradient(const CellBackward& b, const float* dq) {
   const auto [T, n, D, H] = b.dims;
-  weight_gradient({b.grads[kWh], b.hs, dq, T * n, H, 3 * H, 3 * H, 3 * H}, b.scratch);
   kernels().column_sums(b.scratch, dq, T * n, 3 * H, false);
   std::memcpy(b.grads[kBn], b.scratch + 2 * H, H * sizeof(float));
 }
@@ -98,9 +95,16 @@ void backward_after(const CellBackward& b) {
     kernels().gru_backward({da, dq, dh, b.dhs + t * step, b.hs + t * step, n, H});
     back({dh, H, dq, 3 * H, true});
   }
-  recurrent_gradients(b, products);
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB], gates, b.xs, b.params[kWx],
-                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, 3 * H});
+  recurrent_bias_gradient(b, products);
+  input_gradients({b.dxs, b.grads[kB], gates, b.params[kWx], packed_form(b.packed, kInputBack), b.scratch,
+                   T * n, D, 3 * H});
+}
+
+std::size_t weight_products_after(const CellDims& d, WeightProduct* out) {
+  const std::size_t G = 3 * d.H;
+  out[0] = {kWh, 0, G, {WindowRows::In::hs, 0, d.H, d.H}, {WindowRows::In::ws, d.T * d.n * G, G, G}};
+  out[1] = {kWx, 0, G, {WindowRows::In::xs, 0, d.D, d.D}, {WindowRows::In::ws, 0, G, G}};
+  return 2;
 }
 
 std::size_t step_after_floats(const CellDims& d) {
@@ -138,9 +142,7 @@ std::size_t scratch_before(const CellDims& d) {
   const std::size_t H = d.H, rows = d.T * d.n;
   return std::max({StepProduct::floats(d.n, H, 2 * H) + StepProduct::floats(d.n, H, H),
                    StepProduct::floats(d.n, 2 * H, H) + StepProduct::floats(d.n, H, H) + d.n * H,
-                   product_scratch_floats(rows, d.D), product_scratch_floats(rows, 3 * H),
-                   weight_gradient_floats(rows, H, 2 * H), weight_gradient_floats(rows, H, H),
-                   weight_gradient_floats(rows, d.D, 3 * H)});
+                   product_scratch_floats(rows, d.D), product_scratch_floats(rows, 3 * H)});
 }
 
 void forward_before(const CellForward& f) {
@@ -169,7 +171,7 @@ void forward_before(const CellForward& f) {
 void backward_before(const CellBackward& b) {
   const auto [T, n, D, H] = b.dims;
   const std::size_t step = n * H;
-  const float *Wh = b.params[kWh], *resets = b.ws + T * 3 * step;
+  const float* Wh = b.params[kWh];
   float *gates = b.ws, *dh = b.dstate, *drh = b.scratch, *weights = b.scratch + step;
   const StepProduct reset_update(
       weights, {Wh, packed_form(b.packed, kResetUpdateBack), 2 * H, H, 3 * H, true}, b.dims);
@@ -183,10 +185,17 @@ void backward_before(const CellBackward& b) {
     kernels().gru_reset_backward(s);
     reset_update({dh, H, da, 3 * H, true});
   }
-  weight_gradient({b.grads[kWh], b.hs, gates, T * n, H, 2 * H, 3 * H, 3 * H}, b.scratch);
-  weight_gradient({b.grads[kWh] + 2 * H, resets, gates + 2 * H, T * n, H, H, 3 * H, 3 * H}, b.scratch);
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB], gates, b.xs, b.params[kWx],
-                   packed_form(b.packed, kInputBackB), b.scratch, T * n, D, 3 * H});
+  input_gradients({b.dxs, b.grads[kB], gates, b.params[kWx], packed_form(b.packed, kInputBackB), b.scratch,
+                   T * n, D, 3 * H});
+}
+
+std::size_t weight_products_before(const CellDims& d, WeightProduct* out) {
+  const std::size_t H = d.H, G = 3 * H;
+  const WindowRows resets{WindowRows::In::ws, d.T * d.n * G, H, H};
+  out[0] = {kWh, 0, G, {WindowRows::In::hs, 0, H, H}, {WindowRows::In::ws, 0, 2 * H, G}};
+  out[1] = {kWh, 2 * H, G, resets, {WindowRows::In::ws, 2 * H, H, G}};
+  out[2] = {kWx, 0, G, {WindowRows::In::xs, 0, d.D, d.D}, {WindowRows::In::ws, 0, G, G}};
+  return 3;
 }
 
 std::size_t step_before_floats(const CellDims& d) {
@@ -229,12 +238,13 @@ const Cell gru_cell = {"gru",
                        scratch_after,
                        forward_after,
                        backward_after,
+                       weight_products_after,
                        step_after_floats,
                        step_after};
 const Cell gru_reset_before_cell = {"gru-reset-before", 1,
                                     tensors_before,     forms_before,
                                     ws_before,          scratch_before,
                                     forward_before,     backward_before,
-                                    step_before_floats, step_before};
+                                    weight_products_before, step_before_floats, step_before};
 
 }  // namespace timernn

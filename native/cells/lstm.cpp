@@ -41,9 +41,7 @@ std::size_t ws_floats(const CellDims& d) {
 }
 std::size_t scratch_floats(const CellDims& d) {
   return std::max({StepProduct::floats(d.n, d.H, 4 * d.H), StepProduct::floats(d.n, 4 * d.H, d.H),
-                   product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, 4 * d.H),
-                   weight_gradient_floats(d.T * d.n, d.D, 4 * d.H),
-                   weight_gradient_floats(d.T * d.n, d.H, 4 * d.H)});
+                   product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, 4 * d.H)});
 }
 
 void forward(const CellForward& f) {
@@ -77,8 +75,15 @@ void backward(const CellBackward& b) {
     kernels().lstm_backward({da, dc, dh, b.dhs + t * step, cs + (t + 1) * step, cs + t * step, n, H});
     back({dh, H, da, 4 * H});
   }
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB], gates, b.xs, b.params[kWx],
-                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, 4 * H, b.grads[kWh], b.hs, H});
+  input_gradients({b.dxs, b.grads[kB], gates, b.params[kWx], packed_form(b.packed, kInputBack), b.scratch,
+                   T * n, D, 4 * H});
+}
+
+std::size_t weight_products(const CellDims& d, WeightProduct* out) {
+  const WindowRows da{WindowRows::In::ws, 0, 4 * d.H, 4 * d.H};
+  out[0] = {kWx, 0, 4 * d.H, {WindowRows::In::xs, 0, d.D, d.D}, da};
+  out[1] = {kWh, 0, 4 * d.H, {WindowRows::In::hs, 0, d.H, d.H}, da};
+  return 2;
 }
 
 std::size_t step_floats(const CellDims& d) {
@@ -104,6 +109,6 @@ void step(const CellStep& s, const Share& share) {
 
 extern const Cell lstm_cell;
 const Cell lstm_cell = {"lstm",         2,       tensors,  forms,       ws_floats,
-                        scratch_floats, forward, backward, step_floats, step};
+                        scratch_floats, forward, backward, weight_products, step_floats, step};
 
 }  // namespace timernn

@@ -27,29 +27,72 @@ std::size_t product_scratch_floats(std::size_t rows, std::size_t k) {
   return gemm_path() == GemmPath::packed ? gemm_scratch_floats(rows, k) : 0;
 }
 
-void weight_gradient(const WeightGradient& g, float* scratch) {
+const float* rows_of(const CellBackward& b, const WindowRows& rows) {
+  switch (rows.in) {
+    case WindowRows::In::xs:
+      return b.xs + rows.at;
+    case WindowRows::In::hs:
+      return b.hs + rows.at;
+    case WindowRows::In::dhs:
+      return b.dhs + rows.at;
+    case WindowRows::In::ws:
+      break;
+  }
+  return b.ws + rows.at;
+}
+
+bool same_rows(const WindowRows& a, const WindowRows& b) {
+  return a.in == b.in && a.at == b.at && a.width == b.width && a.ld == b.ld;
+}
+
+namespace {
+// dW of one or two products with the same right factor.
+void multiply_together(const WeightProduct* products, std::size_t count, const CellBackward& b,
+                       float* scratch) {
+  const std::size_t rows = b.dims.T * b.dims.n;
+  const WindowRows& right = products->right;
+  const float* dz = rows_of(b, right);
+  OuterLeft lefts[2];
+  for (std::size_t i = 0; i < count; ++i) {
+    const WeightProduct& p = products[i];
+    lefts[i] = {b.grads[p.tensor] + p.first, rows_of(b, p.left), p.left.width, p.ld, p.left.ld};
+  }
   if (gemm_path() == GemmPath::packed) {
-    const OuterLeft left{g.dW, g.left, g.in, g.ldc, g.in};
-    gemm_outer({&left, 1, g.dz, g.out, g.rows, g.ldz}, scratch);
-  } else {
-    gemm({g.dW, g.left, g.dz, static_cast<int>(g.in), static_cast<int>(g.out), static_cast<int>(g.rows), true,
-          false, 0.0f, 0, static_cast<int>(g.ldz), static_cast<int>(g.ldc)});
+    gemm_outer({lefts, count, dz, right.width, rows, right.ld}, scratch);
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const OuterLeft& l = lefts[i];
+    gemm({l.C, l.A, dz, static_cast<int>(l.m), static_cast<int>(right.width), static_cast<int>(rows), true,
+          false, 0.0f, static_cast<int>(l.lda), static_cast<int>(right.ld), static_cast<int>(l.ldc)});
+  }
+}
+}  // namespace
+
+void weight_gradients(const Cell& cell, const CellBackward& b, float* scratch) {
+  WeightProduct products[kMostWeightProducts];
+  const std::size_t count = cell.weight_products(b.dims, products);
+  for (std::size_t i = 0; i < count;) {
+    const std::size_t together = i + 1 < count && same_rows(products[i].right, products[i + 1].right) ? 2 : 1;
+    multiply_together(products + i, together, b, scratch);
+    i += together;
   }
 }
 
-std::size_t weight_gradient_floats(std::size_t rows, std::size_t in, std::size_t out) {
-  return gemm_path() == GemmPath::packed ? outer_scratch_floats(in, out, rows) : 0;
+std::size_t weight_product_floats(const Cell& cell, const CellDims& d) {
+  if (gemm_path() != GemmPath::packed) return 0;
+  WeightProduct products[kMostWeightProducts];
+  const std::size_t count = cell.weight_products(d, products);
+  std::size_t floats = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const WeightProduct& p = products[i];
+    floats = std::max(floats, outer_scratch_floats(p.left.width, p.right.width, d.T * d.n));
+  }
+  return floats;
 }
 
 void input_gradients(const InputGradients& g) {
   if (g.db != nullptr) kernels().column_sums(g.db, g.dz, g.rows, g.G, false);
-  if (gemm_path() == GemmPath::packed) {
-    const OuterLeft lefts[] = {{g.dWx, g.xs, g.D, g.G, g.D}, {g.dWh, g.hs, g.H, g.G, g.H}};
-    gemm_outer({lefts, g.dWh == nullptr ? 1u : 2u, g.dz, g.G, g.rows, g.G}, g.scratch);
-  } else {
-    weight_gradient({g.dWx, g.xs, g.dz, g.rows, g.D, g.G, g.G, g.G}, g.scratch);
-    if (g.dWh != nullptr) weight_gradient({g.dWh, g.hs, g.dz, g.rows, g.H, g.G, g.G, g.G}, g.scratch);
-  }
   if (g.dxs == nullptr) return;
   if (g.packed_back != nullptr) {
     gemm_packed({g.dxs, g.dz, g.packed_back, g.rows, g.D, g.G, g.D, g.G, false, false, nullptr, g.scratch});

@@ -1,7 +1,7 @@
 // The matrix products that all cells have: the input's and the weight gradients, one a window, and the
 // recurrent one, one a step. Each takes the packed form of its weights, or null: then BLAS, or the
 // matrix-vector kernel for one row, multiplies them as they are. Weight gradients need no weights: they go by
-// gemm_path().
+// gemm_path(). model/weight_work.h has them for many threads.
 // Refuses to do: anything elementwise but a fused tanh, and allocation.
 #pragma once
 
@@ -25,30 +25,25 @@ struct InputProduct {
 void input_product(const InputProduct& p);
 
 struct InputGradients {
-  float *dxs, *dWx, *db;          ///< rows×D (null where not needed), D×G, G (null: no bias): overwritten
-  const float *dz, *xs;           ///< rows×G, rows×D
+  float *dxs, *db;                ///< rows×D (null where not needed), G (null: no bias): overwritten
+  const float* dz;                ///< rows×G
   const float *Wx, *packed_back;  ///< D×G; Wxᵀ packed or null
-  float*
-      scratch;  ///< weight_gradient_floats(rows, the larger of D and H, G), product_scratch_floats(rows, G)
+  float* scratch;                 ///< product_scratch_floats(rows, G)
   std::size_t rows, D, G;
-  float* dWh = nullptr;       ///< H×G, overwritten, where the recurrent weights see the same dz; else null
-  const float* hs = nullptr;  ///< rows×H, the states before each step
-  std::size_t H = 0;
 };
-/// dxs = dz·Wxᵀ, dWx = xsᵀ·dz, dWh = hsᵀ·dz, db = Σ dz.
+/// dxs = dz·Wxᵀ, db = Σ dz.
 void input_gradients(const InputGradients& g);
 
 /// Floats of scratch for a product of `rows` rows of k numbers.
 std::size_t product_scratch_floats(std::size_t rows, std::size_t k);
 
-struct WeightGradient {
-  float* dW;               ///< in×out, leading dimension ldc, overwritten
-  const float *left, *dz;  ///< rows×in; rows×out at leading dimension ldz
-  std::size_t rows, in, out, ldc, ldz;
-};
-/// dW = leftᵀ·dz. scratch: weight_gradient_floats(rows, in, out).
-void weight_gradient(const WeightGradient& g, float* scratch);
-std::size_t weight_gradient_floats(std::size_t rows, std::size_t in, std::size_t out);
+/// Where a factor of a weight product starts, after backward(b).
+const float* rows_of(const CellBackward& b, const WindowRows& rows);
+bool same_rows(const WindowRows& a, const WindowRows& b);
+/// The gradients of a cell's weights, after its backward(b): overwritten, one after the other.
+/// scratch: weight_product_floats().
+void weight_gradients(const Cell& cell, const CellBackward& b, float* scratch);
+std::size_t weight_product_floats(const Cell& cell, const CellDims& dims);
 
 struct StepWeights {
   const float* W;       ///< in×out, or out×in where `transposed`; leading dimension ld

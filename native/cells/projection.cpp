@@ -29,8 +29,7 @@ std::size_t ws_floats(const CellDims&) {
   return 0;
 }
 std::size_t scratch_floats(const CellDims& d) {
-  return std::max({product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, d.H),
-                   weight_gradient_floats(d.T * d.n, d.D, d.H)});
+  return std::max(product_scratch_floats(d.T * d.n, d.D), product_scratch_floats(d.T * d.n, d.H));
 }
 
 // The first n rows of hs are a carried state for other cells; here nobody reads them.
@@ -42,8 +41,13 @@ void forward(const CellForward& f) {
 
 void backward(const CellBackward& b) {
   const auto [T, n, D, H] = b.dims;
-  input_gradients({b.dxs, b.grads[0], nullptr, b.dhs, b.xs, b.params[0], packed_form(b.packed, kInputBack),
-                   b.scratch, T * n, D, H});
+  input_gradients(
+      {b.dxs, nullptr, b.dhs, b.params[0], packed_form(b.packed, kInputBack), b.scratch, T * n, D, H});
+}
+
+std::size_t weight_products(const CellDims& d, WeightProduct* out) {
+  out[0] = {0, 0, d.H, {WindowRows::In::xs, 0, d.D, d.D}, {WindowRows::In::dhs, 0, d.H, d.H}};
+  return 1;
 }
 
 std::size_t step_floats(const CellDims&) {
@@ -59,7 +63,7 @@ void step(const CellStep& s, const Share& share) {
 
 const Cell* projection_cell() {
   static constexpr Cell cell = {"projection",   0,       tensors,  forms,       ws_floats,
-                                scratch_floats, forward, backward, step_floats, step};
+                                scratch_floats, forward, backward, weight_products, step_floats, step};
   return &cell;
 }
 

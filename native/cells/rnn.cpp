@@ -37,8 +37,7 @@ std::size_t ws_floats(const CellDims&) {
 }
 std::size_t scratch_floats(const CellDims& d) {
   return std::max({StepProduct::floats(d.n, d.H, d.H), product_scratch_floats(d.T * d.n, d.D),
-                   product_scratch_floats(d.T * d.n, d.H), weight_gradient_floats(d.T * d.n, d.D, d.H),
-                   weight_gradient_floats(d.T * d.n, d.H, d.H)});
+                   product_scratch_floats(d.T * d.n, d.H)});
 }
 
 enum class Activation { tanh, relu };
@@ -72,8 +71,15 @@ void backward(const CellBackward& b) {
     through(dt, b.dstate, b.hs + (t + 1) * step, step);
     back({b.dstate, H, dt, H});
   }
-  input_gradients({b.dxs, b.grads[kWx], b.grads[kB], b.dhs, b.xs, b.params[kWx],
-                   packed_form(b.packed, kInputBack), b.scratch, T * n, D, H, b.grads[kWh], b.hs, H});
+  input_gradients({b.dxs, b.grads[kB], b.dhs, b.params[kWx], packed_form(b.packed, kInputBack), b.scratch,
+                   T * n, D, H});
+}
+
+std::size_t weight_products(const CellDims& d, WeightProduct* out) {
+  const WindowRows dt{WindowRows::In::dhs, 0, d.H, d.H};
+  out[0] = {kWx, 0, d.H, {WindowRows::In::xs, 0, d.D, d.D}, dt};
+  out[1] = {kWh, 0, d.H, {WindowRows::In::hs, 0, d.H, d.H}, dt};
+  return 2;
 }
 
 std::size_t step_floats(const CellDims& d) {
@@ -109,6 +115,7 @@ const Cell rnn_cell = {"rnn",
                        scratch_floats,
                        forward<Activation::tanh>,
                        backward<Activation::tanh>,
+                       weight_products,
                        step_floats,
                        step<Activation::tanh>};
 const Cell rnn_relu_cell = {"rnn-relu",
@@ -119,6 +126,7 @@ const Cell rnn_relu_cell = {"rnn-relu",
                             scratch_floats,
                             forward<Activation::relu>,
                             backward<Activation::relu>,
+                            weight_products,
                             step_floats,
                             step<Activation::relu>};
 

@@ -14,6 +14,8 @@ constexpr std::size_t kRowBlockFloats = 48 * 1024;
 constexpr std::size_t kOuterRows = 512, kOuterColumns = 512;
 // Two left factors share a packed right one as long as both nearly fit L2; beyond, they push it out.
 constexpr std::size_t kSharedFloats = 320 * 1024;
+// Multiply-adds of a part of a weight gradient that threads divide among them.
+constexpr std::size_t kPartProducts = std::size_t{8} << 20;
 
 std::size_t round_up(std::size_t n, std::size_t to) {
   return (n + to - 1) / to * to;
@@ -149,28 +151,36 @@ std::size_t outer_rows(std::size_t k) {
   return (k + blocks - 1) / blocks;
 }
 
-// One left factor's rows [r0, r0 + k) against packed columns [c0, c0 + width) of B.
-void outer_block(const OuterLeft& left, const float* columns, std::size_t c0, std::size_t width,
-                 std::size_t r0, std::size_t k, float* tiles) {
-  const std::size_t panel = kernels().panel, height = even_tile_height(left.m);
-  if (c0 == 0) kernels().pack_tiles({tiles, left.A + r0 * left.lda, left.lda, k, left.m, height});
-  const std::size_t depth = even_depth(k), block = tiled_rows(k, height);
+// What one left factor's rows [r0, r0 + k), in tiles, and packed columns of B add to a rectangle of C.
+struct OuterBlock {
+  float* C;  ///< of the left factor, column 0
+  std::size_t ldc;
+  const float* tiles;    ///< of all its columns
+  const float* columns;  ///< of B, from `part.column` on
+  std::size_t height, k;
+  bool accumulate;
+  OuterPart part;
+};
+
+void multiply_block(const OuterBlock& b) {
+  const std::size_t panel = kernels().panel, k = b.k, width = b.part.columns, end = b.part.row + b.part.rows;
+  const std::size_t depth = even_depth(k), block = tiled_rows(k, b.height);
   PanelProduct p{};
-  p.ldc = left.ldc;
-  p.a_tile = height * k;
-  p.height = height;
-  for (std::size_t m = 0; m < left.m; m += block) {
-    p.A = tiles + m * k;
-    p.m = std::min(block, left.m - m);
+  p.ldc = b.ldc;
+  p.a_tile = b.height * k;
+  p.height = b.height;
+  for (std::size_t m = b.part.row; m < end; m += block) {
+    p.A = b.tiles + m * k;
+    p.m = std::min(block, end - m);
     for (std::size_t c = 0; c < width; c += panel) {
-      p.C = left.C + m * left.ldc + c0 + c;
+      p.C = b.C + m * b.ldc + b.part.column + c;
       p.n = std::min(panel, width - c);
       for (std::size_t s = 0; s < k; s += depth) {
         p.a_first = s;
-        p.B = columns + c * k + s * panel;
+        p.B = b.columns + c * k + s * panel;
         p.k = std::min(depth, k - s);
-        if (kernels().ahead == 0) p.next = c + p.n == width && s + p.k == k ? columns : p.B + p.k * panel;
-        p.accumulate = r0 + s != 0;
+        if (kernels().ahead == 0) p.next = c + p.n == width && s + p.k == k ? b.columns : p.B + p.k * panel;
+        p.accumulate = b.accumulate || s != 0;
         kernels().gemm_panel(p);
       }
     }
@@ -199,10 +209,69 @@ void gemm_outer(const OuterGemm& g, float* scratch) {
       pack({scratch, g.B + r0 * g.ldb + c0, k, width, g.ldb});
       float* at = tiles;
       for (std::size_t i = 0; i < g.count; ++i) {
-        outer_block(g.lefts[i], scratch, c0, width, r0, k, at);
-        at += k * round_up(g.lefts[i].m, even_tile_height(g.lefts[i].m));
+        const OuterLeft& left = g.lefts[i];
+        const std::size_t height = even_tile_height(left.m);
+        if (c0 == 0) kernels().pack_tiles({at, left.A + r0 * left.lda, left.lda, k, left.m, height});
+        multiply_block({left.C, left.ldc, at, scratch, height, k, r0 != 0, {0, left.m, c0, width}});
+        at += k * round_up(left.m, height);
       }
     }
+  }
+}
+
+std::size_t outer_tiles_floats(std::size_t m, std::size_t k) {
+  return k * round_up(m, even_tile_height(m));
+}
+
+std::size_t outer_panels_floats(std::size_t n, std::size_t k) {
+  return packed_floats(k, n);
+}
+
+void pack_outer_tiles(float* tiles, const float* A, std::size_t lda, std::size_t m, std::size_t k) {
+  const std::size_t at_once = outer_rows(k), height = even_tile_height(m);
+  for (std::size_t r = 0; r < k; r += at_once) {
+    const std::size_t rows = std::min(at_once, k - r);
+    kernels().pack_tiles({tiles + outer_tiles_floats(m, r), A + r * lda, lda, rows, m, height});
+  }
+}
+
+void pack_outer_panels(float* panels, const float* B, std::size_t ldb, std::size_t n, std::size_t k) {
+  const std::size_t at_once = outer_rows(k);
+  for (std::size_t r = 0; r < k; r += at_once) {
+    pack({panels + packed_floats(r, n), B + r * ldb, std::min(at_once, k - r), n, ldb});
+  }
+}
+
+namespace {
+// Rows and columns of a part: rows as they stay in L2, columns so that a part is some tenths of a millisecond.
+struct PartSize {
+  std::size_t rows, columns;
+};
+PartSize part_size(std::size_t m, std::size_t k) {
+  const std::size_t rows = std::min(m, tiled_rows(outer_rows(k), even_tile_height(m)));
+  return {rows, std::max<std::size_t>(1, kPartProducts / (rows * k * kernels().panel)) * kernels().panel};
+}
+}  // namespace
+
+std::size_t outer_parts(std::size_t m, std::size_t n, std::size_t k) {
+  const auto [rows, columns] = part_size(m, k);
+  return (m + rows - 1) / rows * ((n + columns - 1) / columns);
+}
+
+OuterPart outer_part(std::size_t m, std::size_t n, std::size_t k, std::size_t part) {
+  const auto [rows, columns] = part_size(m, k);
+  const std::size_t across = (n + columns - 1) / columns;
+  const std::size_t row = part / across * rows, column = part % across * columns;
+  return {row, std::min(rows, m - row), column, std::min(columns, n - column)};
+}
+
+void multiply_outer(const PackedOuter& g, const OuterPart& part) {
+  const std::size_t at_once = outer_rows(g.k), height = even_tile_height(g.m);
+  for (std::size_t r = 0; r < g.k; r += at_once) {
+    const std::size_t k = std::min(at_once, g.k - r);
+    const float* columns = g.panels + packed_floats(r, g.n) + part.column * k;
+    multiply_block({g.C, g.ldc, g.tiles + outer_tiles_floats(g.m, r), columns, height, k,
+                    g.accumulate || r != 0, part});
   }
 }
 

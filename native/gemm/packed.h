@@ -72,4 +72,28 @@ struct OuterGemm {
 void gemm_outer(const OuterGemm& g, float* scratch);
 std::size_t outer_scratch_floats(std::size_t m, std::size_t n, std::size_t k);
 
+/// A weight gradient whose factors are packed, to be multiplied in parts: by whoever has time, in any order,
+/// with the bits of gemm_outer.
+struct PackedOuter {
+  float* C;             ///< m×n, leading dimension ldc
+  const float* tiles;   ///< outer_tiles_floats(m, k), from pack_outer_tiles
+  const float* panels;  ///< outer_panels_floats(n, k), from pack_outer_panels
+  std::size_t m, n, k, ldc;
+  bool accumulate = false;  ///< C += Aᵀ·B
+};
+std::size_t outer_tiles_floats(std::size_t m, std::size_t k);
+std::size_t outer_panels_floats(std::size_t n, std::size_t k);
+/// A: k×m at leading dimension lda.
+void pack_outer_tiles(float* tiles, const float* A, std::size_t lda, std::size_t m, std::size_t k);
+/// B: k×n at leading dimension ldb.
+void pack_outer_panels(float* panels, const float* B, std::size_t ldb, std::size_t n, std::size_t k);
+
+/// A rectangle of C.
+struct OuterPart {
+  std::size_t row, rows, column, columns;
+};
+std::size_t outer_parts(std::size_t m, std::size_t n, std::size_t k);
+OuterPart outer_part(std::size_t m, std::size_t n, std::size_t k, std::size_t part);
+void multiply_outer(const PackedOuter& g, const OuterPart& part);
+
 }  // namespace timernn

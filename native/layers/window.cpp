@@ -1,9 +1,11 @@
 // Batch-first to time-major and back around a cell; see window.h.
 #include "window.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "../cells/packed_weights.h"
+#include "../cells/products.h"
 #include "../core/buffer.h"
 
 namespace timernn {
@@ -50,7 +52,7 @@ void layer_backward(const LayerBackward& b) {
   const auto [T, n, D, H] = b.dims;
   const std::size_t ws_floats = b.cell.ws_floats(b.dims);
   Buffer xs(T * n * D), dxs(T * n * D), hs((T + 1) * n * H), dhs(T * n * H), ws(ws_floats);
-  Buffer scratch(b.cell.scratch_floats(b.dims));
+  Buffer scratch(std::max(b.cell.scratch_floats(b.dims), weight_product_floats(b.cell, b.dims)));
   swap_axes(xs.data(), b.xs, n, T, D);
   swap_axes(dhs.data(), b.dhs, n, T, H);
   std::memcpy(hs.data(), b.state, n * H * sizeof(float));  // h comes first
@@ -59,8 +61,10 @@ void layer_backward(const LayerBackward& b) {
   // A cell's backward destroys ws, and the caller may want another one.
   if (ws_floats > 0) std::memcpy(ws.data(), b.ws, ws_floats * sizeof(float));
   std::memcpy(b.dstate, b.dnext, b.cell.states * n * H * sizeof(float));
-  b.cell.backward({dxs.data(), b.dstate, b.grads, dhs.data(), hs.data(), xs.data(), b.params, packed.data(),
-                   ws.data(), scratch.data(), b.dims});
+  const CellBackward backward{dxs.data(), b.dstate, b.grads,       dhs.data(), hs.data(),
+                              xs.data(),  b.params, packed.data(), ws.data(),  scratch.data(), b.dims};
+  b.cell.backward(backward);
+  weight_gradients(b.cell, backward, scratch.data());
   swap_axes(b.dxs, dxs.data(), T, n, D);
 }
 

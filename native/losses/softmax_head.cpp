@@ -64,35 +64,72 @@ void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, 
   }
 }
 
-SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable, const float* packed)
+// Floats of e, of the tiles of h behind it, and of 1 / Σe behind those, for blocks of `rows`; each on a line of
+// its own.
+namespace {
+struct WorkSizes {
+  std::size_t e, columns, inverse;
+  std::size_t floats() const { return e + columns + inverse; }
+};
+WorkSizes work_sizes(const HeadDims& d, std::size_t rows) {
+  const auto lines = [](std::size_t floats) { return (floats + 15) / 16 * 16; };
+  return {lines(rows * packed_floats(1, d.V)),
+          lines(rows * (d.H + std::max(kernels().tile, kernels().panel))), lines(rows)};
+}
+}  // namespace
+
+std::size_t SoftmaxHead::work_floats(const HeadDims& most) {
+  return work_sizes(most, choose_rows(most, true)).floats();
+}
+
+SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable, const float* packed, bool lent)
     : dims_(most), rows_(choose_rows(most, packed != nullptr)), trainable_(trainable), weights_(packed) {
   if (packed == nullptr) {
-    logits_ = Buffer(rows_ * most.V);
+    own_ = Buffer(rows_ * most.V);
+    logits_ = own_.data();
     return;
   }
   weights_turned_ = weights_ + packed_floats(most.H + 1, most.V);
-  logits_ = Buffer(rows_ * packed_floats(1, trainable ? most.V : std::min(most.V, chunk_columns())));
+  if (trainable && !lent) {
+    own_ = Buffer(work_floats(most));
+    work_in(own_.data());
+  } else if (!trainable) {
+    const std::size_t e = rows_ * packed_floats(1, std::min(most.V, chunk_columns()));
+    own_ = Buffer(e + rows_);
+    logits_ = own_.data();
+    inverse_ = logits_ + e;
+  }
   row_tiles_ = Buffer(rows_ * (most.H + 1));
-  if (trainable) column_tiles_ = Buffer(rows_ * (most.H + std::max(kernels().tile, kernels().panel)));
   sums_ = Buffer(rows_ * kernels().panel);
-  for (Buffer* b : {&reference_, &factor_, &target_, &target_e_, &inverse_}) *b = Buffer(rows_);
+  for (Buffer* b : {&reference_, &factor_, &target_, &target_e_}) *b = Buffer(rows_);
+}
+
+SoftmaxHead::Work SoftmaxHead::parts_of(const float* work) const {
+  const WorkSizes sizes = work_sizes(dims_, rows_);
+  return {work, work + sizes.e, work + sizes.e + sizes.columns};
+}
+
+void SoftmaxHead::work_in(float* work) {
+  const WorkSizes sizes = work_sizes(dims_, rows_);
+  logits_ = work;
+  columns_ = logits_ + sizes.e;
+  inverse_ = columns_ + sizes.columns;
 }
 
 std::size_t SoftmaxHead::workspace_floats() const {
   std::size_t floats = 0;
-  for (const Buffer* b : {&logits_, &row_tiles_, &column_tiles_, &sums_, &reference_, &factor_, &target_,
-                          &target_e_, &inverse_}) {
+  for (const Buffer* b : {&own_, &row_tiles_, &sums_, &reference_, &factor_, &target_, &target_e_}) {
     floats += b->size();
   }
   return floats;
 }
 
 double SoftmaxHead::forward(const HeadInput& in) {
-  return weights_ != nullptr ? packed(in, nullptr) : blas(in, nullptr);
+  return weights_ != nullptr ? packed(in, nullptr, false) : blas(in, nullptr);
 }
 
-double SoftmaxHead::forward_backward(const HeadInput& in, const HeadGrads& grads) {
-  return weights_ != nullptr ? packed(in, &grads) : blas(in, &grads);
+double SoftmaxHead::forward_backward(const HeadInput& in, const HeadGrads& grads, bool leave) {
+  return weights_ != nullptr ? packed(in, &grads, leave) : blas(in, &grads);
 }
 
 double SoftmaxHead::blas(const HeadInput& in, const HeadGrads* g) {
@@ -103,7 +140,7 @@ double SoftmaxHead::blas(const HeadInput& in, const HeadGrads* g) {
     const std::size_t count = std::min(rows_, in.M - first);
     const int m = static_cast<int>(count);
     const float* hs = in.hs + first * H;
-    float* z = logits_.data();
+    float* z = logits_;
     gemm({z, hs, in.W, m, v, h, false, dims_.tied});
     for (std::size_t r = 0; r < count; ++r) {
       loss += static_cast<double>(kernels().softmax_cross_entropy(
@@ -191,7 +228,7 @@ void SoftmaxHead::shrink(float* dhs, std::size_t columns, std::size_t rows) {
     const float factor = factor_.data()[r];
     if (factor == 1.0f) continue;
     for (std::size_t v = 0; v < columns; v += panel) {
-      float* e = logits_.data() + v * rows + r * panel;
+      float* e = logits_ + v * rows + r * panel;
       for (std::size_t c = 0; c < panel; ++c) e[c] *= factor;
     }
     for (std::size_t h = 0; h < dims_.H; ++h) dhs[r * dims_.H + h] *= factor;
@@ -221,9 +258,9 @@ double SoftmaxHead::losses(const std::uint32_t* targets, std::size_t rows, bool 
     const double e = static_cast<double>(target_e_.data()[r]);
     // A confident row has a small loss; from its own e, the rounding of that drops out.
     loss += 2.0 * e > sum ? std::log(sum / e) : std::log(sum) - (z - m);
-    inverse_.data()[r] = static_cast<float>(1.0 / sum);
+    inverse_[r] = static_cast<float>(1.0 / sum);
     if (gradient) {
-      logits_.data()[(targets[r] / panel * rows + r) * panel + targets[r] % panel] -= static_cast<float>(sum);
+      logits_[(targets[r] / panel * rows + r) * panel + targets[r] % panel] -= static_cast<float>(sum);
     }
   }
   return loss;
@@ -234,7 +271,7 @@ void SoftmaxHead::finish_hidden(float* dhs, const std::uint32_t* targets, std::s
                                 float scale) const {
   const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
   for (std::size_t r = 0; r < rows; ++r) {
-    const float factor = inverse_.data()[r] * scale;
+    const float factor = inverse_[r] * scale;
     for (std::size_t h = 0; h < H; h += panel) {
       const float* w = weights_turned_ + h * V + targets[r] * panel;
       float* out = dhs + r * H + h;
@@ -244,12 +281,13 @@ void SoftmaxHead::finish_hidden(float* dhs, const std::uint32_t* targets, std::s
   }
 }
 
+namespace {
 // db (+)= inverse · e: a row times a panel.
-void SoftmaxHead::bias_gradients(float* db, const float* e, std::size_t width, std::size_t rows,
-                                 bool more) const {
+void bias_gradients(float* db, const float* inverse, const float* e, std::size_t width, std::size_t rows,
+                    bool more) {
   PanelProduct p{};
   p.C = db;
-  p.A = inverse_.data();
+  p.A = inverse;
   p.a_step = 1;
   p.B = e;
   p.m = p.height = 1;
@@ -259,58 +297,80 @@ void SoftmaxHead::bias_gradients(float* db, const float* e, std::size_t width, s
   kernels().gemm_panel(p);
 }
 
-void SoftmaxHead::weight_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel, height = even_tile_height(H);
-  for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
-  // h · inverse, columns side by side: the gradient of W reads them in order, out of L1.
-  kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, height, inverse_.data()});
-  PanelProduct p{};
-  p.ldc = V;
-  p.a_tile = height * rows;
-  p.k = rows;
-  p.height = height;
-  p.accumulate = more;
-  const std::size_t block = tiled_rows(rows, height);
-  for (std::size_t h = 0; h < H; h += block) {
-    p.A = column_tiles_.data() + h * rows;
-    p.m = std::min(block, H - h);
-    for (std::size_t v = 0; v < V; v += panel) {
-      p.C = g.dW + h * V + v;
-      p.B = logits_.data() + v * rows;
-      p.n = std::min(panel, V - v);
-      p.next = v + panel < V ? p.B + rows * panel : nullptr;
-      kernels().gemm_panel(p);
-      if (h == 0) bias_gradients(g.db + v, p.B, p.n, rows, more);
-    }
+// Columns of a part of the tied gradient; its rows are all of them, so it is as large as other parts.
+std::size_t tied_columns(const HeadDims& d) {
+  return 4 * kernels().panel * std::max<std::size_t>(1, 512 / std::max<std::size_t>(1, d.H));
+}
+}  // namespace
+
+// h · inverse as the gradient of W reads it in order: tiles of columns side by side, or, tied, panels.
+void SoftmaxHead::pack_hidden(const float* hs, std::size_t rows, float scale) {
+  const std::size_t H = dims_.H, height = dims_.tied ? kernels().panel : even_tile_height(H);
+  for (std::size_t r = 0; r < rows; ++r) inverse_[r] *= scale;
+  kernels().pack_tiles({columns_, hs, H, rows, H, height, inverse_, dims_.tied});
+}
+
+std::size_t SoftmaxHead::block_parts(std::size_t rows) const {
+  if (!dims_.tied) return outer_parts(dims_.H, dims_.V, rows);
+  return (dims_.V + tied_columns(dims_) - 1) / tied_columns(dims_);
+}
+
+void SoftmaxHead::block_part(const Block& b, std::size_t part) const {
+  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
+  if (dims_.tied) {
+    const std::size_t columns = tied_columns(dims_);
+    tied_part(b, part * columns, std::min(V, (part + 1) * columns));
+    return;
+  }
+  const OuterPart where = outer_part(H, V, b.rows, part);
+  multiply_outer({b.dW, b.work.columns, b.work.e, H, V, b.rows, V, b.more}, where);
+  if (where.row != 0) return;
+  for (std::size_t v = where.column; v < where.column + where.columns; v += panel) {
+    bias_gradients(b.db + v, b.work.inverse, b.work.e + v * b.rows, std::min(panel, V - v), b.rows, b.more);
   }
 }
 
 // dW = eᵀ·(h · inverse), V×H: a panel of e as the left factor, read down its columns; h in panels as the
 // right one.
-void SoftmaxHead::tied_gradients(const HeadGrads& g, const float* hs, std::size_t rows, bool more) {
-  const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
-  for (std::size_t r = 0; r < rows; ++r) inverse_.data()[r] *= g.scale;
-  kernels().pack_tiles({column_tiles_.data(), hs, H, rows, H, panel, inverse_.data(), true});
+void SoftmaxHead::tied_part(const Block& b, std::size_t first, std::size_t end) const {
+  const std::size_t H = dims_.H, panel = kernels().panel, rows = b.rows;
   PanelProduct p{};
   p.ldc = H;
   p.a_row = 1;
   p.a_step = panel;
   p.k = rows;
-  p.accumulate = more;
-  for (std::size_t v = 0; v < V; v += panel) {
-    const float* e = logits_.data() + v * rows;
-    const std::size_t width = std::min(panel, V - v);
+  p.accumulate = b.more;
+  for (std::size_t v = first; v < end; v += panel) {
+    const float* e = b.work.e + v * rows;
+    const std::size_t width = std::min(panel, end - v);
     p.A = e;
     p.m = width;
     p.height = even_tile_height(width);
     for (std::size_t h = 0; h < H; h += panel) {
-      p.C = g.dW + v * H + h;
-      p.B = column_tiles_.data() + h * rows;
+      p.C = b.dW + v * H + h;
+      p.B = b.work.columns + h * rows;
       p.n = std::min(panel, H - h);
       kernels().gemm_panel(p);
     }
-    bias_gradients(g.db + v, e, width, rows, more);
+    bias_gradients(b.db + v, b.work.inverse, e, width, rows, b.more);
   }
+}
+
+namespace {
+// Where the last block of M rows starts.
+std::size_t last_block(std::size_t M, std::size_t rows) {
+  return M == 0 ? 0 : (M - 1) / rows * rows;
+}
+}  // namespace
+
+std::size_t SoftmaxHead::weight_parts(std::size_t M) const {
+  return block_parts(M - last_block(M, rows_));
+}
+
+void SoftmaxHead::weight_part(float* dW, float* db, const float* work, std::size_t M,
+                              std::size_t part) const {
+  const std::size_t first = last_block(M, rows_);
+  block_part({dW, db, parts_of(work), M - first, first != 0}, part);
 }
 
 double SoftmaxHead::block(const HeadInput& in, const HeadGrads* g, std::size_t first, std::size_t rows) {
@@ -320,7 +380,7 @@ double SoftmaxHead::block(const HeadInput& in, const HeadGrads* g, std::size_t f
   row_tiles(in.hs + first * dims_.H, rows);
   for (std::size_t v = 0; v < V; v += chunk) {
     const std::size_t n = std::min(chunk, V - v);
-    float* e = logits_.data() + (trainable_ ? v * rows : 0);
+    float* e = logits_ + (trainable_ ? v * rows : 0);
     logits(e, v, n, rows);
     keep_targets(target_.data(), e, v, n, targets, rows);
     const bool moved =
@@ -334,15 +394,18 @@ double SoftmaxHead::block(const HeadInput& in, const HeadGrads* g, std::size_t f
   const double loss = losses(targets, rows, g != nullptr);
   if (g == nullptr) return loss;
   finish_hidden(dhs, targets, rows, g->scale);
-  const float* hs = in.hs + first * dims_.H;
-  dims_.tied ? tied_gradients(*g, hs, rows, first != 0) : weight_gradients(*g, hs, rows, first != 0);
+  pack_hidden(in.hs + first * dims_.H, rows, g->scale);
   return loss;
 }
 
-double SoftmaxHead::packed(const HeadInput& in, const HeadGrads* grads) {
+double SoftmaxHead::packed(const HeadInput& in, const HeadGrads* grads, bool leave) {
   double loss = 0.0;
   for (std::size_t first = 0; first < in.M; first += rows_) {
-    loss += block(in, grads, first, std::min(rows_, in.M - first));
+    const std::size_t rows = std::min(rows_, in.M - first);
+    loss += block(in, grads, first, rows);
+    if (grads == nullptr || (leave && first + rows == in.M)) continue;
+    const Block done{grads->dW, grads->db, {logits_, columns_, inverse_}, rows, first != 0};
+    for (std::size_t part = 0; part < block_parts(rows); ++part) block_part(done, part);
   }
   return loss;
 }

@@ -48,18 +48,30 @@ class SoftmaxHead {
   SoftmaxHead() = default;
   /// @param packed  the weights as the caller packs them before each call (pack_head; turned where
   /// `trainable`); null: products go through BLAS
-  SoftmaxHead(const HeadDims& most, bool trainable, const float* packed);
+  /// @param lent  whether the caller lends the memory of work_in() before it calls
+  SoftmaxHead(const HeadDims& most, bool trainable, const float* packed, bool lent = false);
+
+  /// Floats of what the gradient of W is made from, on the packed path of a trainable head.
+  static std::size_t work_floats(const HeadDims& most);
+  /// From now on that lies there.
+  void work_in(float* work);
 
   /// Sum of the negative log-likelihoods in nats.
   double forward(const HeadInput& in);
   /// The same, and the gradients.
-  double forward_backward(const HeadInput& in, const HeadGrads& grads);
+  /// @param leave  packed only: all but the last block's part of dW and db, which weight_part() adds
+  double forward_backward(const HeadInput& in, const HeadGrads& grads, bool leave = false);
+  /// Parts of what is left after M rows.
+  std::size_t weight_parts(std::size_t M) const;
+  /// One of them, from the work of any head that is like this one. Each writes its own rectangle of dW and its
+  /// own columns of db.
+  void weight_part(float* dW, float* db, const float* work, std::size_t M, std::size_t part) const;
   std::size_t workspace_floats() const;
   std::size_t block_rows() const { return rows_; }
 
  private:
   double blas(const HeadInput& in, const HeadGrads* grads);
-  double packed(const HeadInput& in, const HeadGrads* grads);
+  double packed(const HeadInput& in, const HeadGrads* grads, bool leave);
   double block(const HeadInput& in, const HeadGrads* grads, std::size_t first, std::size_t rows);
   void row_tiles(const float* hs, std::size_t rows);
   void logits(float* e, std::size_t v, std::size_t n, std::size_t rows) const;
@@ -67,20 +79,33 @@ class SoftmaxHead {
   void shrink(float* dhs, std::size_t columns, std::size_t rows);
   double losses(const std::uint32_t* targets, std::size_t rows, bool gradient);
   void finish_hidden(float* dhs, const std::uint32_t* targets, std::size_t rows, float scale) const;
-  void bias_gradients(float* db, const float* e, std::size_t width, std::size_t rows, bool more) const;
-  void weight_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
-  void tied_gradients(const HeadGrads& grads, const float* hs, std::size_t rows, bool more);
+  void pack_hidden(const float* hs, std::size_t rows, float scale);
+  struct Work {
+    const float *e, *columns, *inverse;
+  };
+  struct Block {
+    float *dW, *db;
+    Work work;
+    std::size_t rows;
+    bool more;  ///< than the first: dW and db are added to
+  };
+  Work parts_of(const float* work) const;
+  std::size_t block_parts(std::size_t rows) const;
+  void block_part(const Block& b, std::size_t part) const;
+  void tied_part(const Block& b, std::size_t first, std::size_t end) const;
 
   HeadDims dims_{};
   std::size_t rows_ = 0;  ///< rows of a block
   bool trainable_ = false;
   const float *weights_ = nullptr, *weights_turned_ = nullptr;  ///< W with b as an extra row, and Wᵀ, packed
-  Buffer logits_;        ///< a block; without gradients, a few columns of it
-  Buffer row_tiles_;     ///< h of a block, and ones, in tiles of a few rows
-  Buffer column_tiles_;  ///< h · factor, in tiles of a few columns
-  Buffer sums_;          ///< of e, a panel of lanes a row
-  /// A row: what exp subtracts, its correction, z and e of the target, 1 / Σe.
-  Buffer reference_, factor_, target_, target_e_, inverse_;
+  Buffer own_;  ///< what the three that follow point into where the caller lends nothing
+  float* logits_ = nullptr;   ///< a block; without gradients, a few columns of it
+  float* columns_ = nullptr;  ///< h · inverse, in tiles of a few columns (tied: in panels)
+  float* inverse_ = nullptr;  ///< a row: 1 / Σe
+  Buffer row_tiles_;          ///< h of a block, and ones, in tiles of a few rows
+  Buffer sums_;               ///< of e, a panel of lanes a row
+  /// A row: what exp subtracts, its correction, z and e of the target.
+  Buffer reference_, factor_, target_, target_e_;
 };
 
 }  // namespace timernn

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include "../cells/products.h"
 #include "../core/error.h"
 #include "../layers/embedding.h"
 #include "../math/kernels.h"
@@ -13,7 +14,7 @@
 namespace timernn {
 
 Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
-                 bool trainable, const float* packed, Regularization regularization)
+                 bool trainable, Lent lent, Regularization regularization)
     : spec_(std::move(spec)),
       offsets_(std::move(offsets)),
       rows_(rows),
@@ -34,7 +35,8 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
     index += layer.cell->tensors(d.D, d.H).size();
     hs_.emplace_back((window + 1) * rows * layer.size);
     ws_.emplace_back(layer.cell->ws_floats(d));
-    scratch = std::max(scratch, layer.cell->scratch_floats(d));
+    scratch = std::max({scratch, layer.cell->scratch_floats(d),
+                        trainable && !packs(steps) ? weight_product_floats(*layer.cell, d) : 0});
     widest = std::max(widest, layer.size);
     dstate = std::max(dstate, layer.cell->states * rows * layer.size);
   }
@@ -48,11 +50,16 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
   scratch_ = Buffer(scratch);
   if (packs(steps)) {
     packed_ = PackedModel(spec_, trainable);
-    if (packed == nullptr) own_packed_ = Buffer(packed_.floats());
-    view_ = packed_.view(packed != nullptr ? packed : own_packed_.data());
+    if (lent.packed == nullptr) own_packed_ = Buffer(packed_.floats());
+    view_ = packed_.view(lent.packed != nullptr ? lent.packed : own_packed_.data());
   }
-  head_ = SoftmaxHead({steps, spec_.output_size(), spec_.vocabulary, spec_.tied}, trainable, view_.head);
+  head_ = SoftmaxHead(head_dims(), trainable, view_.head, true);
   if (!trainable) return;
+  if (reads_packed()) weight_work_ = WeightWork(spec_, offsets_, rows, window);
+  if (!lent.work && work_floats() > 0) {
+    own_work_ = Buffer(work_floats());
+    work_in(own_work_.data());
+  }
   seen_.resize(spec_.vocabulary);
   dstate_ = Buffer(dstate);
   da_ = Buffer(steps * widest);
@@ -74,7 +81,7 @@ void Replica::make_dropout() {
 
 std::size_t Replica::workspace_bytes() const {
   std::size_t floats = embedded_.size() + scratch_.size() + head_.workspace_floats() + dstate_.size() +
-                       da_.size() + db_.size() + own_packed_.size();
+                       da_.size() + db_.size() + own_packed_.size() + own_work_.size();
   for (const Buffer& b : hs_) floats += b.size();
   for (const Buffer& b : ws_) floats += b.size();
   for (const Buffer& b : dropped_) floats += b.size();
@@ -211,17 +218,62 @@ double Replica::forward_window(float* state, const float* params, const WindowIn
 }
 
 double Replica::train_window(float* grads, float* state, const float* params, const WindowInput& in,
-                             float scale, TouchedRows* touched) {
-  if (!trainable_)
+                             float scale, TouchedRows* touched, bool leave) {
+  if (!trainable_ || (reads_packed() && work_ == nullptr))
     throw Error("ERR_TIMERNN_STATE", "Expected a trainable replica, got one built for inference");
   noisy_ = true;
   forward_layers(state, params, in);
   for (std::size_t i = 0; i < offsets_.size(); ++i) grads_[i] = grads + offsets_[i];
   const std::size_t out = first_.back();
   const double loss = head_.forward_backward(
-      head_input(in), {da_.data(), grads_[spec_.output_weight(out)], grads_[spec_.output_bias(out)], scale});
+      head_input(in), {da_.data(), grads_[spec_.output_weight(out)], grads_[spec_.output_bias(out)], scale},
+      !spec_.tied);
   scatter(backward_layers(in, scale), in, touched);
+  const std::size_t rows = in.rows * in.steps;
+  for (std::size_t part = 0; !leave && part < weight_parts(rows); ++part)
+    weight_part(grads, work_, rows, part);
   return loss;
+}
+
+HeadDims Replica::head_dims() const {
+  return {rows_ * window_, spec_.output_size(), spec_.vocabulary, spec_.tied};
+}
+
+std::size_t Replica::work_floats() const {
+  return reads_packed() && trainable_ ? SoftmaxHead::work_floats(head_dims()) + weight_work_.floats() : 0;
+}
+
+std::size_t Replica::work_floats(const ModelSpec& spec, std::size_t rows, std::size_t window) {
+  const std::size_t steps = rows * window;
+  if (!packs(steps)) return 0;
+  const std::vector<std::size_t> anywhere(tensor_table(spec).size());
+  return SoftmaxHead::work_floats({steps, spec.output_size(), spec.vocabulary, spec.tied}) +
+         WeightWork(spec, anywhere, rows, window).floats();
+}
+
+void Replica::work_in(float* work) {
+  if (work_floats() == 0) return;
+  work_ = work;
+  head_.work_in(work);
+}
+
+// A tied output layer's gradient is the embedding's, which is added to: it is whole before that.
+std::size_t Replica::head_parts(std::size_t rows) const {
+  return reads_packed() && !spec_.tied ? head_.weight_parts(rows) : 0;
+}
+
+std::size_t Replica::weight_parts(std::size_t rows) const {
+  return head_parts(rows) + weight_work_.parts(rows);
+}
+
+void Replica::weight_part(float* grads, const float* work, std::size_t rows, std::size_t part) const {
+  const std::size_t head = head_parts(rows), out = first_.back();
+  if (part < head) {
+    head_.weight_part(grads + offsets_[spec_.output_weight(out)], grads + offsets_[spec_.output_bias(out)],
+                      work, rows, part);
+  } else {
+    weight_work_.multiply(grads, work + SoftmaxHead::work_floats(head_dims()), rows, part - head);
+  }
 }
 
 // Returns the gradient at the first layer's inputs.
@@ -232,8 +284,23 @@ float* Replica::backward_layers(const WindowInput& in, float scale) {
     back_through_dropout(dhs, l, in, scale);
     // Truncated BPTT: no gradient comes back from the next window.
     std::memset(dstate_.data(), 0, layer.cell->states * in.rows * layer.size * sizeof(float));
-    layer.cell->backward({dxs, dstate_.data(), &grads_[first_[l]], dhs, hs_[l].data(), input_of(l, in),
-                          &params_[first_[l]], packed_of(l), ws_[l].data(), scratch_.data(), dims(l, in)});
+    const CellBackward b{dxs,
+                         dstate_.data(),
+                         &grads_[first_[l]],
+                         dhs,
+                         hs_[l].data(),
+                         input_of(l, in),
+                         &params_[first_[l]],
+                         packed_of(l),
+                         ws_[l].data(),
+                         scratch_.data(),
+                         dims(l, in)};
+    layer.cell->backward(b);
+    if (reads_packed()) {
+      weight_work_.pack(work_ + SoftmaxHead::work_floats(head_dims()), l, b);
+    } else {
+      weight_gradients(*layer.cell, b, scratch_.data());
+    }
     std::swap(dhs, dxs);
   }
   return dhs;

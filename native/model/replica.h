@@ -12,6 +12,7 @@
 #include "../optim/embedding_rows.h"
 #include "packed_model.h"
 #include "spec.h"
+#include "weight_work.h"
 
 namespace timernn {
 
@@ -27,14 +28,20 @@ struct WindowInput {
   std::uint32_t run_window = 0, first_stream = 0;
 };
 
+/// Memory of the caller that a replica uses in place of its own.
+struct Lent {
+  /// The weights as the caller packs them before each call (packed_model.h, trainable); null: packed here.
+  const float* packed = nullptr;
+  bool work = false;  ///< whether work_in() comes before train_window()
+};
+
 class Replica {
  public:
   /// @param rows, window  the most rows and steps of any call
-  /// @param packed  the weights as the caller packs them before each call (packed_model.h, trainable), if
-  /// reads_packed(); null: packed here
+  /// @param lent  used if reads_packed()
   /// @param regularization  what train_window adds; the dropping of weights is the caller's: see read_instead
   Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t rows, std::size_t window,
-          bool trainable, const float* packed = nullptr, Regularization regularization = {});
+          bool trainable, Lent lent = {}, Regularization regularization = {});
 
   /// From now on a tensor is read there instead of in the parameters of a call.
   void read_instead(std::size_t tensor, const float* at) { instead_[tensor] = at; }
@@ -43,9 +50,21 @@ class Replica {
   /// carried.
   /// @param touched  null, or the rows of the embedding's gradient that are not zero: those are cleared, and
   /// the list is that of this window afterwards. The caller starts with a table of zeros and an empty list.
+  /// @param leave  whether to leave the parts of weight_part() to the caller
   /// @returns the sum of negative log-likelihoods in nats
   double train_window(float* grads, float* state, const float* params, const WindowInput& in, float scale,
-                      TouchedRows* touched = nullptr);
+                      TouchedRows* touched = nullptr, bool leave = false);
+
+  /// Floats of what the weights' gradients are made from, for the work_in() of a trainable replica; 0 where
+  /// nothing can be left.
+  static std::size_t work_floats(const ModelSpec& spec, std::size_t rows, std::size_t window);
+  /// From now on train_window() makes that there.
+  void work_in(float* work);
+  /// Parts of the gradient that a train_window() of that many rows (streams · steps) leaves.
+  std::size_t weight_parts(std::size_t rows) const;
+  /// Makes one of them from the work of any replica like this one. Each writes numbers of its own, the same
+  /// whoever makes them.
+  void weight_part(float* grads, const float* work, std::size_t rows, std::size_t part) const;
   /// Forward and loss only; `state` carried.
   double forward_window(float* state, const float* params, const WindowInput& in);
 
@@ -64,10 +83,13 @@ class Replica {
   void back_through_dropout(float* dhs, std::size_t layer, const WindowInput& in, float scale) const;
   void forward_layers(float* state, const float* params, const WindowInput& in);
   float* backward_layers(const WindowInput& in, float scale);
+  std::size_t work_floats() const;
+  std::size_t head_parts(std::size_t rows) const;
   void clear_table(TouchedRows* touched);
   void scatter(float* dxs, const WindowInput& in, TouchedRows* touched);
   void bind(const float* params);
   const float* const* packed_of(std::size_t layer) const;
+  HeadDims head_dims() const;
   HeadInput head_input(const WindowInput& in) const;
   CellDims dims(std::size_t layer, const WindowInput& in) const;
   const float* input_of(std::size_t layer, const WindowInput& in) const;
@@ -90,7 +112,9 @@ class Replica {
   Buffer scratch_;          ///< the cells' scratch, shared
   Buffer dstate_;           ///< states·n×H of the widest layer
   Buffer da_, db_;          ///< gradients between layers, T·n×max(D, H), used in turn
-  Buffer own_packed_;       ///< packed here, where the caller does not
+  Buffer own_packed_, own_work_;  ///< where the caller lends none
+  WeightWork weight_work_;
+  float* work_ = nullptr;  ///< the head's, then weight_work_'s
   PackedModel packed_;
   PackedModel::View view_;  ///< empty where nothing is packed
   SoftmaxHead head_;

@@ -1,6 +1,7 @@
 // Spin, then sleep; see control.h.
 #include "control.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -45,14 +46,14 @@ void wake_all(std::int32_t* word) {
 // given back: what follows a sleep runs slower than the sleep was long.
 constexpr auto kSpin = std::chrono::milliseconds(4);
 
-// Returns early once the generation has moved.
-void spin(std::int32_t* generation, std::int32_t seen, std::int32_t workers) {
+// Returns early once the word is another.
+void spin(std::int32_t* word, std::int32_t seen, std::int32_t workers) {
   // With more ranks than cores, spinning only keeps the late ones from running.
   const bool crowded = static_cast<unsigned>(workers) > std::thread::hardware_concurrency();
   const auto end = std::chrono::steady_clock::now() + (crowded ? std::chrono::milliseconds(0) : kSpin);
   do {
     for (int i = 0; i < 64; ++i) {
-      if (Atomic(*generation).load(std::memory_order_acquire) != seen) return;
+      if (Atomic(*word).load(std::memory_order_acquire) != seen) return;
       relax();
     }
   } while (std::chrono::steady_clock::now() < end);
@@ -77,6 +78,36 @@ void Control::barrier(std::int32_t workers) const {
     }
   }
   if (poisoned()) throw Error("ERR_TIMERNN_WORKER", "Stopped because another worker of this run failed");
+}
+
+void Control::offer(std::size_t rank) const {
+  Atomic(taken(rank)).store(1);
+  if (Atomic(words_[kSleepers]).load() > 0) wake_all(&taken(rank));
+}
+
+void Control::withdraw(std::size_t rank) const {
+  Atomic(taken(rank)).store(0);
+}
+
+bool Control::offers(std::size_t rank) const {
+  return Atomic(taken(rank)).load(std::memory_order_acquire) > 0;
+}
+
+// Looks first: once nothing is left the counter stays, so that it cannot run over.
+std::size_t Control::take(std::size_t rank, std::size_t parts) const {
+  const std::int32_t seen = Atomic(taken(rank)).load(std::memory_order_acquire);
+  if (seen < 1 || static_cast<std::size_t>(seen) > parts) return parts;
+  const std::int32_t mine = Atomic(taken(rank)).fetch_add(1, std::memory_order_acq_rel);
+  return mine < 1 ? parts : std::min(parts, static_cast<std::size_t>(mine) - 1);
+}
+
+void Control::await_offer(std::size_t rank, std::int32_t workers) const {
+  Atomic sleepers(words_[kSleepers]);
+  spin(&taken(rank), 0, workers);
+  if (offers(rank) || poisoned()) return;
+  sleepers.fetch_add(1);
+  sleep_on(&taken(rank), 0);
+  sleepers.fetch_sub(1);
 }
 
 void Control::poison() const {

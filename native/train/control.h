@@ -1,4 +1,5 @@
-// The control block: barrier, poison and cancel words in shared memory, used by all ranks of a run.
+// The control block: barrier, poison and cancel words in shared memory, used by all ranks of a run, and a
+// counter a rank of parts of its work that anybody may take.
 // The barrier spins briefly, then sleeps in the kernel; a poisoned block lets everybody out with an error.
 // Refuses to do: deciding why a run failed. Each rank's own error carries the cause.
 #pragma once
@@ -13,8 +14,9 @@ namespace timernn {
 class Control {
  public:
   /// 32-bit words; those of the barrier each in a cache line of its own, so that a spinning rank does not
-  /// disturb the others' writes; then the ranks' cores.
-  static constexpr std::size_t kWords = 6 * 16 + Placement::kMostRanks;
+  /// disturb the others' writes; then the ranks' cores, and their counters, a cache line each.
+  static constexpr std::size_t kMostSharing = 64;
+  static constexpr std::size_t kWords = 6 * 16 + Placement::kMostRanks + kMostSharing * 16;
 
   explicit Control(std::int32_t* words) : words_(words) {}
 
@@ -23,6 +25,17 @@ class Control {
 
   /// Waits until all `workers` ranks are here. Throws ERR_TIMERNN_WORKER once the block is poisoned.
   void barrier(std::int32_t workers) const;
+  /// Offers parts 0, 1, … of a rank's work to all, and what was written before with them. Ranks below
+  /// kMostSharing.
+  void offer(std::size_t rank) const;
+  /// Withdraws the offer; when no rank may be taking.
+  void withdraw(std::size_t rank) const;
+  bool offers(std::size_t rank) const;
+  /// A part below `parts` that nobody else gets, or `parts` where there is none (any more).
+  std::size_t take(std::size_t rank, std::size_t parts) const;
+  /// Waits until a rank offers, the block is poisoned, or some milliseconds have passed.
+  void await_offer(std::size_t rank, std::int32_t workers) const;
+
   /// Makes every rank leave its barrier, now and later. From any thread.
   void poison() const;
   bool poisoned() const;
@@ -43,8 +56,11 @@ class Control {
     kCancel = 48,
     kStop = 64,
     kSleepers = 80,
-    kCores = 96
+    kCores = 96,
+    kTaken = kCores + Placement::kMostRanks
   };
+  /// 0: no offer; else 1 + the parts that were taken (or asked for, once none was left).
+  std::int32_t& taken(std::size_t rank) const { return words_[kTaken + rank * 16]; }
   std::int32_t* words_;
 };
 

@@ -30,7 +30,8 @@ Runner::Runner(RunPlan plan)
     : plan_(std::move(plan)),
       streams_(std::accumulate(plan_.shard_rows.begin(), plan_.shard_rows.end(), std::size_t{0})),
       replica_(plan_.spec, plan_.offsets, *std::max_element(plan_.shard_rows.begin(), plan_.shard_rows.end()),
-               std::min(plan_.window, plan_.stream_steps), true, plan_.packed, plan_.regularization),
+               std::min(plan_.window, plan_.stream_steps), true, {plan_.packed, !plan_.work.empty()},
+               plan_.regularization),
       control_(plan_.control),
       placement_(control_.cores()),
       rows_(plan_.spec.vocabulary),
@@ -105,9 +106,47 @@ void Runner::compute_shards(const RoundCall& call, std::size_t window, std::size
                          steps,
                          static_cast<std::uint32_t>(call.done + window - call.from),
                          static_cast<std::uint32_t>(first_stream_[s])};
+    const bool last = s + call.workers >= plan_.shard_rows.size();
     plan_.scratch[s] = replica_.train_window(plan_.grads[s], plan_.states[s], plan_.params, in, scale,
-                                             plan_.spec.tied ? nullptr : &touched_[s]);
+                                             plan_.spec.tied ? nullptr : &touched_[s],
+                                             last && leaves(call, call.rank));
   }
+}
+
+// All parts of a rank's last shard that nobody has taken.
+void Runner::help(const RoundCall& call, std::size_t rank, std::size_t steps) {
+  const std::size_t shards = plan_.shard_rows.size();
+  const std::size_t shard = rank + (shards - 1 - rank) / call.workers * call.workers;
+  const std::size_t rows = plan_.shard_rows[shard] * steps, parts = replica_.weight_parts(rows);
+  for (std::size_t part = control_.take(rank, parts); part < parts; part = control_.take(rank, parts)) {
+    replica_.weight_part(plan_.grads[shard], plan_.work[rank], rows, part);
+  }
+}
+
+void Runner::share_weights(const RoundCall& call, std::size_t steps, RoundSeconds& seconds) {
+  auto mark = Clock::now();
+  if (leaves(call, call.rank)) control_.offer(call.rank);
+  // A rank that offers later than it was asked is asked again, so nobody is left alone with its work.
+  while (!control_.poisoned()) {
+    std::size_t late = call.workers;
+    for (std::size_t i = 0; i < call.workers; ++i) {
+      const std::size_t rank = (call.rank + i) % call.workers;
+      if (!leaves(call, rank)) continue;
+      if (control_.offers(rank)) {
+        help(call, rank, steps);
+      } else {
+        late = rank;
+      }
+    }
+    lap(mark, seconds.window);
+    if (late == call.workers) return;
+    control_.await_offer(late, static_cast<std::int32_t>(call.workers));
+    lap(mark, seconds.wait);
+  }
+}
+
+std::size_t Runner::work_floats(const ModelSpec& spec, std::size_t rows, std::size_t window) {
+  return Replica::work_floats(spec, rows, window);
 }
 
 void Runner::reduce(const RoundCall& call) {
@@ -187,7 +226,10 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
   lap(mark, result.seconds.wait);
   compute_shards(call, window, steps);
   lap(mark, result.seconds.window);
+  share_weights(call, steps, result.seconds);
+  mark = Clock::now();
   control_.barrier(workers);
+  if (leaves(call, call.rank)) control_.withdraw(call.rank);
   lap(mark, result.seconds.wait);
   reduce(call);
   double loss = 0.0;
@@ -217,7 +259,9 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
 // A rank or a window outside the plan would be an address outside its arrays.
 void Runner::check(const RoundCall& call) const {
   const std::size_t windows = plan_.windows;
-  if (call.rank < call.workers && call.to <= windows) return;
+  const bool works =
+      plan_.work.empty() || plan_.work.size() >= std::min(call.workers, plan_.shard_rows.size());
+  if (call.rank < call.workers && call.to <= windows && works) return;
   throw Error("ERR_TIMERNN_OPTION", "Expected a rank below " + std::to_string(call.workers) +
                                         " and windows up to " + std::to_string(windows) + ", got rank " +
                                         std::to_string(call.rank) + " and windows up to " +
@@ -230,6 +274,7 @@ RoundResult Runner::run(const RoundCall& call) {
   const FlushDenormals flush;  // all ranks alike, so the bits do not depend on who computes what
   try {
     check(call);
+    if (call.rank < plan_.work.size()) replica_.work_in(plan_.work[call.rank]);
     for (std::size_t w = call.from; w < call.to && !result.stopped; ++w) {
       run_window(call, w, result);
       result.stopped = control_.stop_decided();

@@ -1,11 +1,17 @@
 // A round: windows [from, to) in lockstep over all ranks of a run, without coming back to JavaScript.
 //
 //   per window:  (drop weights of my range │ barrier │) pack my share of the weights │ barrier │ gradients of
-//   my shards │ barrier │ reduce my range, square it │ barrier │ clip, update my range │ barrier
+//   my shards, then parts of the weights' gradients, mine and others' │ barrier │ reduce my range, square it │
+//   barrier │ clip, update my range │ barrier
+//
+// Cores are not equally fast for long: a rank leaves the weight gradients of its last shard to the end, in
+// parts, and who is done helps the others. The parts are the same whoever multiplies them, and so are the
+// bits.
 //
 // Refuses to do: choosing windows, learning rates or shards; those come with the call and the plan.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -42,6 +48,8 @@ struct RunPlan {
   /// A list a shard, touched_words() long: zero with the gradients when the run starts.
   std::vector<std::uint32_t*> touched = {};
   float* packed = nullptr;  ///< shared_packed_floats(), for all ranks; null: each packs for itself
+  /// A rank, work_floats() long, for as many ranks as have shards; empty: no rank helps another.
+  std::vector<float*> work = {};
   const Optimizer* optimizer = find_optimizer("sgd");
   OptimizerNumbers numbers = {};
   std::vector<float*> slots = {};  ///< the optimiser's arenas
@@ -80,6 +88,9 @@ class Runner {
   /// Words of a shard's list of touched rows.
   static std::size_t touched_words(const ModelSpec& spec, std::size_t rows, std::size_t window);
 
+  /// Floats of a rank's place for what others can help with; 0 where they cannot.
+  static std::size_t work_floats(const ModelSpec& spec, std::size_t rows, std::size_t window);
+
   /// Blocks until the windows are done, the run is cancelled, or a rank fails (throws the cause, or
   /// ERR_TIMERNN_WORKER where another rank had it). ERR_TIMERNN_DIVERGED leaves the parameters as they were
   /// before the window whose gradient was not finite.
@@ -100,6 +111,12 @@ class Runner {
   void drop_weights(const RoundCall& call, std::size_t window);
   void pack_weights(const RoundCall& call);
   void compute_shards(const RoundCall& call, std::size_t window, std::size_t steps);
+  /// Whether a rank has a shard whose weight gradients it leaves.
+  bool leaves(const RoundCall& call, std::size_t rank) const {
+    return rank < std::min({call.workers, plan_.shard_rows.size(), plan_.work.size(), Control::kMostSharing});
+  }
+  void share_weights(const RoundCall& call, std::size_t steps, RoundSeconds& seconds);
+  void help(const RoundCall& call, std::size_t rank, std::size_t steps);
   EmbeddingGradients embedding() const;
   void reduce(const RoundCall& call);
   void update(const RoundCall& call, std::size_t window, double norm);

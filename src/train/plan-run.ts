@@ -65,13 +65,15 @@ function slotNamesOf(optimizer: string): string[] {
 /** Arenas and states, all zero. */
 function allocateRun(
   { spec, layout, params }: TrainingTarget,
-  sizes: { shardRows: number[]; slots: number; longest: number; windows: number; drops: boolean },
+  sizes: { shardRows: number[]; workers: number; slots: number; longest: number; windows: number; drops: boolean },
 ) {
-  const { shardRows, slots, longest, windows, drops } = sizes;
+  const { shardRows, workers, slots, longest, windows, drops } = sizes;
   const packed = native.packedFloats(spec);
+  const work = native.workFloats(spec, Math.max(...shardRows), longest);
   const doubles = native.scratchDoubles(layout.length, shardRows.length);
   return {
     ...(packed > 0 && { packed: allocateFloats(packed) }),
+    ...(work > 0 && { work: Array.from({ length: Math.min(workers, shardRows.length) }, () => allocateFloats(work)) }),
     spec,
     params,
     offsets: layout.offsets,
@@ -106,7 +108,9 @@ export function planRun(target: TrainingTarget, corpus: Corpus, options: Resolve
   expectRoom(arenas * layout.length + native.stateSize(spec, options.streams), 'gradients of all shards');
   const starts = sharedWords(Uint32Array, streams.starts.byteLength);
   starts.set(streams.starts);
-  const sizes = { shardRows, slots: slotNames.length, longest: mostSteps(rule), windows: mostWindows(rule), drops };
+  const { workers } = options;
+  const longest = mostSteps(rule);
+  const sizes = { shardRows, workers, slots: slotNames.length, longest, windows: mostWindows(rule), drops };
   const run: SharedRun = {
     ...allocateRun(target, sizes),
     tokens: corpus.tokens,

@@ -90,7 +90,7 @@ double check_gradients(const Check& c, std::uint64_t seed) {
   std::vector<std::uint32_t> starts;
   for (std::size_t r = 0; r < c.n; ++r) starts.push_back(static_cast<std::uint32_t>(r * (c.T + 1)));
   const WindowInput in{tokens.data(), tokens.size(), starts.data(), 0, c.n, c.T, 13, 2};
-  Replica replica(spec, model.offsets, c.n, c.T, true, nullptr, c.regularization);
+  Replica replica(spec, model.offsets, c.n, c.T, true, {}, c.regularization);
   const double scale = 1.0 / static_cast<double>(c.n * c.T);
   std::vector<double> exact = to_double(params), end;
   const std::vector<double> carried = to_double(state);
@@ -155,7 +155,7 @@ TEST("forward alone drops nothing") {
   const std::vector<std::uint32_t> tokens = random.tokens(20, 9), starts = {0, 10};
   const WindowInput in{tokens.data(), tokens.size(), starts.data(), 0, 2, 4};
   Replica plain(spec, model.offsets, 2, 4, true),
-      noisy(spec, model.offsets, 2, 4, true, nullptr, everything(false));
+      noisy(spec, model.offsets, 2, 4, true, {}, everything(false));
   CHECK_EQ(plain.forward_window(state.data(), params.data(), in),
            noisy.forward_window(other.data(), params.data(), in));
   CHECK(same_bits(state, other));

@@ -1,6 +1,7 @@
 // A whole run in one process: the shared memory that src/train lays out, and ranks as threads.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@ struct RunOptions {
   std::vector<std::size_t> shard_rows = {3, 2, 2};
   std::string cell = "rnn";
   double learning_rate = 0.5, clip = 0.25;
+  bool helps = true;           ///< ranks help each other with weight gradients
   bool shared_weights = true;  ///< one packed copy of the weights for all ranks, where products are packed
   std::string optimizer = "sgd";
   OptimizerNumbers numbers = {};
@@ -60,6 +62,12 @@ class Run {
   /// Windows [from, to) on `workers` ranks.
   std::vector<Outcome> go(std::size_t workers, std::size_t from, std::size_t to, double loss_before = 0.0) {
     std::vector<std::unique_ptr<Runner>> runners;
+    if (options_.helps) {
+      const std::size_t rows = *std::max_element(options_.shard_rows.begin(), options_.shard_rows.end());
+      const std::size_t floats = Runner::work_floats(model.spec, rows, kWindow);
+      while (floats > 0 && work_.size() < std::min(workers, options_.shard_rows.size()))
+        work_.emplace_back(floats);
+    }
     for (std::size_t r = 0; r < workers; ++r) runners.push_back(std::make_unique<Runner>(plan()));
     std::vector<Outcome> outcomes(workers);
     std::vector<std::thread> threads;
@@ -105,6 +113,7 @@ class Run {
     for (auto& s : states) p.states.push_back(s.data());
     for (auto& t : touched) p.touched.push_back(t.data());
     if (packed.size() > 0) p.packed = packed.data();
+    for (auto& w : work_) p.work.push_back(w.data());
     return p;
   }
 
@@ -112,6 +121,7 @@ class Run {
   std::vector<double> scratch;
   std::vector<float> dropped;
   Buffer packed;
+  std::vector<Buffer> work_;
   alignas(64) std::int32_t words[Control::kWords] = {};
 };
 
