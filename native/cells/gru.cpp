@@ -241,10 +241,16 @@ const Cell gru_cell = {"gru",
                        weight_products_after,
                        step_after_floats,
                        step_after};
-const Cell gru_reset_before_cell = {"gru-reset-before", 1,
-                                    tensors_before,     forms_before,
-                                    ws_before,          scratch_before,
-                                    forward_before,     backward_before,
-                                    weight_products_before, step_before_floats, step_before};
+const Cell gru_reset_before_cell = {"gru-reset-before",
+                                    1,
+                                    tensors_before,
+                                    forms_before,
+                                    ws_before,
+                                    scratch_before,
+                                    forward_before,
+                                    backward_before,
+                                    weight_products_before,
+                                    step_before_floats,
+                                    step_before};
 
 }  // namespace timernn

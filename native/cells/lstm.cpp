@@ -108,7 +108,7 @@ void step(const CellStep& s, const Share& share) {
 }  // namespace
 
 extern const Cell lstm_cell;
-const Cell lstm_cell = {"lstm",         2,       tensors,  forms,       ws_floats,
-                        scratch_floats, forward, backward, weight_products, step_floats, step};
+const Cell lstm_cell = {"lstm",  2,        tensors,         forms,       ws_floats, scratch_floats,
+                        forward, backward, weight_products, step_floats, step};
 
 }  // namespace timernn

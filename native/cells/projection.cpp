@@ -62,8 +62,9 @@ void step(const CellStep& s, const Share& share) {
 }  // namespace
 
 const Cell* projection_cell() {
-  static constexpr Cell cell = {"projection",   0,       tensors,  forms,       ws_floats,
-                                scratch_floats, forward, backward, weight_products, step_floats, step};
+  static constexpr Cell cell = {
+      "projection", 0,        tensors,         forms,       ws_floats, scratch_floats,
+      forward,      backward, weight_products, step_floats, step};
   return &cell;
 }
 

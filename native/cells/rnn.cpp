@@ -71,8 +71,8 @@ void backward(const CellBackward& b) {
     through(dt, b.dstate, b.hs + (t + 1) * step, step);
     back({b.dstate, H, dt, H});
   }
-  input_gradients({b.dxs, b.grads[kB], b.dhs, b.params[kWx], packed_form(b.packed, kInputBack), b.scratch,
-                   T * n, D, H});
+  input_gradients(
+      {b.dxs, b.grads[kB], b.dhs, b.params[kWx], packed_form(b.packed, kInputBack), b.scratch, T * n, D, H});
 }
 
 std::size_t weight_products(const CellDims& d, WeightProduct* out) {

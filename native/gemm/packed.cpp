@@ -158,7 +158,7 @@ struct OuterBlock {
   const float* tiles;    ///< of all its columns
   const float* columns;  ///< of B, from `part.column` on
   std::size_t height, k;
-  bool accumulate;
+  bool accumulate, far;  ///< far: B is not in L2, so its next rows are fetched meanwhile
   OuterPart part;
 };
 
@@ -179,7 +179,7 @@ void multiply_block(const OuterBlock& b) {
         p.a_first = s;
         p.B = b.columns + c * k + s * panel;
         p.k = std::min(depth, k - s);
-        if (kernels().ahead == 0) p.next = c + p.n == width && s + p.k == k ? b.columns : p.B + p.k * panel;
+        if (b.far) p.next = c + p.n == width && s + p.k == k ? b.columns : p.B + p.k * panel;
         p.accumulate = b.accumulate || s != 0;
         kernels().gemm_panel(p);
       }
@@ -212,7 +212,15 @@ void gemm_outer(const OuterGemm& g, float* scratch) {
         const OuterLeft& left = g.lefts[i];
         const std::size_t height = even_tile_height(left.m);
         if (c0 == 0) kernels().pack_tiles({at, left.A + r0 * left.lda, left.lda, k, left.m, height});
-        multiply_block({left.C, left.ldc, at, scratch, height, k, r0 != 0, {0, left.m, c0, width}});
+        multiply_block({left.C,
+                        left.ldc,
+                        at,
+                        scratch,
+                        height,
+                        k,
+                        r0 != 0,
+                        kernels().ahead == 0,
+                        {0, left.m, c0, width}});
         at += k * round_up(left.m, height);
       }
     }
@@ -243,7 +251,8 @@ void pack_outer_panels(float* panels, const float* B, std::size_t ldb, std::size
 }
 
 namespace {
-// Rows and columns of a part: rows as they stay in L2, columns so that a part is some tenths of a millisecond.
+// Rows and columns of a part: rows as they stay in L2, columns so that a part is some tenths of a
+// millisecond.
 struct PartSize {
   std::size_t rows, columns;
 };
@@ -271,7 +280,7 @@ void multiply_outer(const PackedOuter& g, const OuterPart& part) {
     const std::size_t k = std::min(at_once, g.k - r);
     const float* columns = g.panels + packed_floats(r, g.n) + part.column * k;
     multiply_block({g.C, g.ldc, g.tiles + outer_tiles_floats(g.m, r), columns, height, k,
-                    g.accumulate || r != 0, part});
+                    g.accumulate || r != 0, true, part});
   }
 }
 

@@ -61,8 +61,8 @@ void layer_backward(const LayerBackward& b) {
   // A cell's backward destroys ws, and the caller may want another one.
   if (ws_floats > 0) std::memcpy(ws.data(), b.ws, ws_floats * sizeof(float));
   std::memcpy(b.dstate, b.dnext, b.cell.states * n * H * sizeof(float));
-  const CellBackward backward{dxs.data(), b.dstate, b.grads,       dhs.data(), hs.data(),
-                              xs.data(),  b.params, packed.data(), ws.data(),  scratch.data(), b.dims};
+  const CellBackward backward{dxs.data(), b.dstate,      b.grads,   dhs.data(),     hs.data(), xs.data(),
+                              b.params,   packed.data(), ws.data(), scratch.data(), b.dims};
   b.cell.backward(backward);
   weight_gradients(b.cell, backward, scratch.data());
   swap_axes(b.dxs, dxs.data(), T, n, D);

@@ -64,8 +64,8 @@ void pack_head(float* out, const HeadWeights& w, bool turned, std::size_t part, 
   }
 }
 
-// Floats of e, of the tiles of h behind it, and of 1 / Σe behind those, for blocks of `rows`; each on a line of
-// its own.
+// Floats of e, of the tiles of h behind it, and of 1 / Σe behind those, for blocks of `rows`; each on a line
+// of its own.
 namespace {
 struct WorkSizes {
   std::size_t e, columns, inverse;

@@ -63,8 +63,8 @@ class SoftmaxHead {
   double forward_backward(const HeadInput& in, const HeadGrads& grads, bool leave = false);
   /// Parts of what is left after M rows.
   std::size_t weight_parts(std::size_t M) const;
-  /// One of them, from the work of any head that is like this one. Each writes its own rectangle of dW and its
-  /// own columns of db.
+  /// One of them, from the work of any head that is like this one. Each writes its own rectangle of dW and
+  /// its own columns of db.
   void weight_part(float* dW, float* db, const float* work, std::size_t M, std::size_t part) const;
   std::size_t workspace_floats() const;
   std::size_t block_rows() const { return rows_; }
@@ -98,7 +98,7 @@ class SoftmaxHead {
   std::size_t rows_ = 0;  ///< rows of a block
   bool trainable_ = false;
   const float *weights_ = nullptr, *weights_turned_ = nullptr;  ///< W with b as an extra row, and Wᵀ, packed
-  Buffer own_;  ///< what the three that follow point into where the caller lends nothing
+  Buffer own_;                ///< what the three that follow point into where the caller lends nothing
   float* logits_ = nullptr;   ///< a block; without gradients, a few columns of it
   float* columns_ = nullptr;  ///< h · inverse, in tiles of a few columns (tied: in panels)
   float* inverse_ = nullptr;  ///< a row: 1 / Σe

@@ -284,17 +284,9 @@ float* Replica::backward_layers(const WindowInput& in, float scale) {
     back_through_dropout(dhs, l, in, scale);
     // Truncated BPTT: no gradient comes back from the next window.
     std::memset(dstate_.data(), 0, layer.cell->states * in.rows * layer.size * sizeof(float));
-    const CellBackward b{dxs,
-                         dstate_.data(),
-                         &grads_[first_[l]],
-                         dhs,
-                         hs_[l].data(),
-                         input_of(l, in),
-                         &params_[first_[l]],
-                         packed_of(l),
-                         ws_[l].data(),
-                         scratch_.data(),
-                         dims(l, in)};
+    const CellBackward b{dxs,           dstate_.data(),  &grads_[first_[l]],  dhs,
+                         hs_[l].data(), input_of(l, in), &params_[first_[l]], packed_of(l),
+                         ws_[l].data(), scratch_.data(), dims(l, in)};
     layer.cell->backward(b);
     if (reads_packed()) {
       weight_work_.pack(work_ + SoftmaxHead::work_floats(head_dims()), l, b);

@@ -106,12 +106,12 @@ class Replica {
   std::vector<const float*> params_;   ///< pointers of the current call, table order
   std::vector<const float*> instead_;  ///< null but for tensors that are read elsewhere
   std::vector<float*> grads_;
-  Buffer embedded_;         ///< T·n×D
-  std::vector<Buffer> hs_;  ///< a layer: (T+1)·n×H
-  std::vector<Buffer> ws_;  ///< a layer: what its cell keeps for backward
-  Buffer scratch_;          ///< the cells' scratch, shared
-  Buffer dstate_;           ///< states·n×H of the widest layer
-  Buffer da_, db_;          ///< gradients between layers, T·n×max(D, H), used in turn
+  Buffer embedded_;               ///< T·n×D
+  std::vector<Buffer> hs_;        ///< a layer: (T+1)·n×H
+  std::vector<Buffer> ws_;        ///< a layer: what its cell keeps for backward
+  Buffer scratch_;                ///< the cells' scratch, shared
+  Buffer dstate_;                 ///< states·n×H of the widest layer
+  Buffer da_, db_;                ///< gradients between layers, T·n×max(D, H), used in turn
   Buffer own_packed_, own_work_;  ///< where the caller lends none
   WeightWork weight_work_;
   float* work_ = nullptr;  ///< the head's, then weight_work_'s

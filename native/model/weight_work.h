@@ -1,7 +1,7 @@
 // What is left of a window once its backward pass has gone through all steps: the gradients of the weights, a
-// third of the work and none of it in a fixed order. Their factors are packed into memory that all ranks share,
-// and then anybody multiplies parts of them; see train/runner.h for who does.
-// Refuses to do: the output layer's gradient, whose factors are the head's (losses/softmax_head.h).
+// third of the work and none of it in a fixed order. Their factors are packed into memory that all ranks
+// share, and then anybody multiplies parts of them; see train/runner.h for who does. Refuses to do: the
+// output layer's gradient, whose factors are the head's (losses/softmax_head.h).
 #pragma once
 
 #include <cstddef>
@@ -35,9 +35,9 @@ class WeightWork {
     std::size_t tiles, panels;        ///< floats from the start of the work
     bool has_panels;                  ///< of its own; else those of the one before
   };
-  std::vector<Product> products_;     ///< layer after layer
-  std::vector<const Cell*> cells_;    ///< a layer's
-  std::vector<std::size_t> first_;    ///< a layer's first product, then how many there are
+  std::vector<Product> products_;   ///< layer after layer
+  std::vector<const Cell*> cells_;  ///< a layer's
+  std::vector<std::size_t> first_;  ///< a layer's first product, then how many there are
   std::size_t floats_ = 0;
 };
 

@@ -107,9 +107,9 @@ void Runner::compute_shards(const RoundCall& call, std::size_t window, std::size
                          static_cast<std::uint32_t>(call.done + window - call.from),
                          static_cast<std::uint32_t>(first_stream_[s])};
     const bool last = s + call.workers >= plan_.shard_rows.size();
-    plan_.scratch[s] = replica_.train_window(plan_.grads[s], plan_.states[s], plan_.params, in, scale,
-                                             plan_.spec.tied ? nullptr : &touched_[s],
-                                             last && leaves(call, call.rank));
+    plan_.scratch[s] =
+        replica_.train_window(plan_.grads[s], plan_.states[s], plan_.params, in, scale,
+                              plan_.spec.tied ? nullptr : &touched_[s], last && leaves(call, call.rank));
   }
 }
 

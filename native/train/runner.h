@@ -1,8 +1,8 @@
 // A round: windows [from, to) in lockstep over all ranks of a run, without coming back to JavaScript.
 //
 //   per window:  (drop weights of my range │ barrier │) pack my share of the weights │ barrier │ gradients of
-//   my shards, then parts of the weights' gradients, mine and others' │ barrier │ reduce my range, square it │
-//   barrier │ clip, update my range │ barrier
+//   my shards, then parts of the weights' gradients, mine and others' │ barrier │ reduce my range, square it
+//   │ barrier │ clip, update my range │ barrier
 //
 // Cores are not equally fast for long: a rank leaves the weight gradients of its last shard to the end, in
 // parts, and who is done helps the others. The parts are the same whoever multiplies them, and so are the

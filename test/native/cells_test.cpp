@@ -4,6 +4,7 @@
 
 #include "cells/cell.h"
 #include "cells/packed_weights.h"
+#include "cells/products.h"
 #include "gemm/packed.h"
 #include "helpers.h"
 #include "reference/model.h"
@@ -41,7 +42,7 @@ struct Window {
     hs.assign((d.T + 1) * d.n * d.H, NAN);
     dxs.assign(d.T * d.n * d.D, NAN);
     ws.assign(cell.ws_floats(d), NAN);
-    scratch.assign(cell.scratch_floats(d), NAN);
+    scratch.assign(std::max(cell.scratch_floats(d), weight_product_floats(cell, d)), NAN);
   }
   /// Packs in two shares, as two workers would.
   void pack() {
@@ -62,8 +63,19 @@ struct Window {
   void backward(bool inputs = true) {
     grads_at.clear();
     for (auto& g : grads) grads_at.push_back(g.data());
-    cell.backward({inputs ? dxs.data() : nullptr, dstate.data(), grads_at.data(), dhs.data(), hs.data(),
-                   xs.data(), at.data(), packed_forms(), ws.data(), scratch.data(), d});
+    const CellBackward b{inputs ? dxs.data() : nullptr,
+                         dstate.data(),
+                         grads_at.data(),
+                         dhs.data(),
+                         hs.data(),
+                         xs.data(),
+                         at.data(),
+                         packed_forms(),
+                         ws.data(),
+                         scratch.data(),
+                         d};
+    cell.backward(b);
+    weight_gradients(cell, b, scratch.data());
   }
   std::vector<float> outputs() const {
     return {hs.begin() + static_cast<std::ptrdiff_t>(d.n * d.H), hs.end()};

@@ -103,6 +103,45 @@ TEST("poison at any moment: everybody leaves, whatever they were doing") {
   }
 }
 
+TEST("an offer: every part goes to one rank, none before the offer, none after it is withdrawn") {
+  constexpr std::size_t kParts = 500;
+  Block block;
+  const Control& c = block.control;
+  CHECK_EQ(c.take(1, kParts), kParts);
+  CHECK(!c.offers(1));
+  std::vector<int> written(kParts, -1),
+      made(kParts);  // plain memory: what was written before comes with the offer
+  in_threads(4, [&](std::size_t rank) {
+    if (rank == 1) {
+      for (std::size_t i = 0; i < kParts; ++i) written[i] = static_cast<int>(i);
+      c.offer(1);
+    }
+    while (!c.offers(1)) c.await_offer(1, 4);
+    for (std::size_t part = c.take(1, kParts); part < kParts; part = c.take(1, kParts)) {
+      made[part] += 1 + written[part];
+    }
+    c.barrier(4);
+  });
+  for (std::size_t i = 0; i < kParts; ++i) CHECK_EQ(made[i], 1 + static_cast<int>(i));
+  CHECK(c.offers(1) && !c.offers(0));
+  CHECK_EQ(c.take(1, kParts), kParts);
+  c.withdraw(1);
+  CHECK(!c.offers(1));
+  // More parts than last time, and nothing is left of the old count.
+  CHECK_EQ(c.take(1, 2 * kParts), 2 * kParts);
+  c.offer(1);
+  CHECK_EQ(c.take(1, 2 * kParts), std::size_t{0});
+}
+
+TEST("who waits for an offer is let go by poison") {
+  Block block;
+  in_threads(2, [&](std::size_t rank) {
+    if (rank == 1) return block.control.poison();
+    while (!block.control.poisoned()) block.control.await_offer(0, 2);
+  });
+  CHECK(!block.control.offers(0));
+}
+
 TEST("cancel and decision are words of their own; reset clears all") {
   Block block;
   const Control& c = block.control;

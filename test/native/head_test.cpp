@@ -132,6 +132,42 @@ TEST("head: several blocks, the last one short or a single row") {
   check_head({129, 2, 33000}, rows + 1, 6);
 }
 
+// What one head leaves, another one like it makes, part by part from the last.
+void check_left(const HeadDims& most, std::size_t M) {
+  if (gemm_path() != GemmPath::packed) return;
+  Random random(M);
+  const std::vector<float> hs = random.floats(M * most.H, 1.0), W = random.floats(most.H * most.V, 0.3);
+  const std::vector<float> b = random.floats(most.V, 1.0);
+  const std::vector<std::uint32_t> targets = random.tokens(M, most.V);
+  const HeadInput in{hs.data(), W.data(), b.data(), targets.data(), M};
+  Buffer packed(packed_head_floats(most.H, most.V, true));
+  pack_head(packed.data(), {W.data(), b.data(), most.H, most.V, most.tied}, true, 0, 1);
+  SoftmaxHead whole(most, true, packed.data()), leaves(most, true, packed.data(), true);
+  const SoftmaxHead helper(most, true, packed.data(), true);
+  Guarded work(SoftmaxHead::work_floats(most), 0);
+  leaves.work_in(work.data());
+  std::vector<float> dhs(M * most.H), dW(most.H * most.V, NAN), db(most.V, NAN), left_dhs(dhs);
+  Guarded left_dW(dW, 0), left_db(db, 0);
+  const double loss = whole.forward_backward(in, {dhs.data(), dW.data(), db.data(), 0.5f});
+  CHECK_EQ(leaves.forward_backward(in, {left_dhs.data(), left_dW.data(), left_db.data(), 0.5f}, true), loss);
+  CHECK(same_bits(dhs, left_dhs));
+  CHECK(!same_bits(dW, left_dW.values()));
+  for (std::size_t part = helper.weight_parts(M); part-- > 0;) {
+    helper.weight_part(left_dW.data(), left_db.data(), work.data(), M, part);
+  }
+  CHECK(same_bits(dW, left_dW.values()) && same_bits(db, left_db.values()));
+  CHECK(work.intact() && left_dW.intact() && left_db.intact());
+}
+
+TEST("head: the gradient of the weights that is left, made by another head") {
+  for (const bool tied : {false, true}) {
+    check_left({13, 6, 40, tied}, 13);
+    check_left({30, 17, 1500, tied}, 11);
+    check_left({200, 150, 1000, tied}, 200);
+    check_left({900, 3, 20, tied}, 900);  // more than a block: the ones before are not left
+  }
+}
+
 TEST("head: logits that rise far above all before them, after several hundred columns") {
   // Column v has the logit h · (v / 100): the greatest so far moves by more than exp can bear at once.
   const std::size_t V = 1500;

@@ -1,6 +1,9 @@
 // A layer alone against its cell, and where a rank runs.
 #include "layers/layer_replica.h"
 
+#include <algorithm>
+
+#include "cells/products.h"
 #include "core/placement.h"
 #include "gemm/packed.h"
 #include "helpers.h"
@@ -52,12 +55,24 @@ TEST("layer replica: two windows are what the cell gives, and the caller's gradi
     for (int window = 0; window < 2; ++window) {
       replica.window({a.dxs.data(), a.grads_at.data(), a.state.data(), a.xs.data(), a.dhs.data(),
                       a.params_at.data(), packed.data()});
-      std::vector<float> hs((d.T + 1) * d.n * d.H), ws(cell.ws_floats(d)), scratch(cell.scratch_floats(d));
+      std::vector<float> hs((d.T + 1) * d.n * d.H), ws(cell.ws_floats(d));
+      std::vector<float> scratch(std::max(cell.scratch_floats(d), weight_product_floats(cell, d)));
       std::vector<float> dstate(cell.states * d.n * d.H), dhs = b.dhs;
       cell.forward(
           {hs.data(), b.state.data(), b.xs.data(), b.params_at.data(), at, ws.data(), scratch.data(), d});
-      cell.backward({b.dxs.data(), dstate.data(), b.grads_at.data(), dhs.data(), hs.data(), b.xs.data(),
-                     b.params_at.data(), at, ws.data(), scratch.data(), d});
+      const CellBackward back{b.dxs.data(),
+                              dstate.data(),
+                              b.grads_at.data(),
+                              dhs.data(),
+                              hs.data(),
+                              b.xs.data(),
+                              b.params_at.data(),
+                              at,
+                              ws.data(),
+                              scratch.data(),
+                              d};
+      cell.backward(back);
+      weight_gradients(cell, back, scratch.data());
       CHECK(same_bits(a.state, b.state) && same_bits(a.dxs, b.dxs) && same_bits(a.dhs, b.dhs));
       for (std::size_t i = 0; i < a.grads.size(); ++i) CHECK(same_bits(a.grads[i], b.grads[i]));
     }

@@ -370,6 +370,46 @@ TEST("gemm_outer: one row and many, more rows and columns than a block") {
   check_outer({200, 40, 450});  // several blocks of the left factor, several parts of k
 }
 
+// Parts in another order than they are numbered, on factors that were packed with no room to spare.
+void check_parts(const Sizes& s) {
+  Random random(s.m + s.n + s.k);
+  const std::size_t lda = s.m + 2, ldb = s.n + 1, ldc = s.n + 3;
+  const std::vector<float> A = random.floats(s.k * lda, 1.0), B = random.floats(s.k * ldb, 1.0);
+  std::vector<float> whole(s.m * ldc, 5.0f), scratch(outer_scratch_floats(s.m, s.n, s.k));
+  const OuterLeft left{whole.data(), A.data(), s.m, ldc, lda};
+  gemm_outer({&left, 1, B.data(), s.n, s.k, ldb}, scratch.data());
+  Guarded tiles(outer_tiles_floats(s.m, s.k), 0), panels(outer_panels_floats(s.n, s.k), 0);
+  pack_outer_tiles(tiles.data(), A.data(), lda, s.m, s.k);
+  pack_outer_panels(panels.data(), B.data(), ldb, s.n, s.k);
+  Guarded C(std::vector<float>(s.m * ldc, 5.0f), 0);
+  PackedOuter g{C.data(), tiles.data(), panels.data(), s.m, s.n, s.k, ldc};
+  std::size_t covered = 0;
+  for (std::size_t part = outer_parts(s.m, s.n, s.k); part-- > 0;) {
+    const OuterPart p = outer_part(s.m, s.n, s.k, part);
+    covered += p.rows * p.columns;
+    multiply_outer(g, p);
+  }
+  CHECK(tiles.intact() && panels.intact() && C.intact());
+  CHECK_EQ(covered, s.m * s.n);
+  CHECK(same_bits(C.values(), whole));
+  // Once more, on top.
+  g.accumulate = true;
+  const std::size_t last = outer_parts(s.m, s.n, s.k) - 1;
+  const OuterPart p = outer_part(s.m, s.n, s.k, last);
+  multiply_outer(g, p);
+  const std::size_t at = p.row * ldc + p.column;
+  CHECK_NEAR(C[at], 2.0 * static_cast<double>(whole[at]), bound(2 * s.k) * static_cast<double>(s.k));
+}
+
+TEST("a weight gradient in parts: each number in one of them, with the bits of the whole") {
+  for (const Sizes& s : {Sizes{1, 1, 1}, {5, 3, 1}, {13, 33, 257}, {20, 600, 40}, {200, 70, 450}})
+    check_parts(s);
+  check_parts({25, 530, 600});
+  check_parts({25, 40, 1100});
+  CHECK_LT(std::size_t{3}, outer_parts(300, 1100, 200));
+  check_parts({300, 1100, 200});
+}
+
 // One row takes a kernel of its own, several rows that of training, which goes through k in parts.
 TEST("Linear in float32: a row has the same bits alone and among others, for any k") {
   for (const std::size_t k : {7, 400, 650}) {

@@ -100,6 +100,35 @@ TEST("a replica built for more rows gives the bits of one built for these") {
   CHECK(same_bits(s.state, state));
 }
 
+TEST(
+    "what a replica leaves of the gradients, another one makes from its work, in any order, shorter windows "
+    "too") {
+  for (const std::string& cell : cell_names()) {
+    for (const std::size_t steps : {3, 7}) {
+      Setup s(make_spec(cell, 40, 5, {6, 9}), 3, 7, 1);
+      const std::size_t floats = Replica::work_floats(s.model.spec, 3, 7);
+      if (floats == 0) return;  // this CPU packs nothing
+      Replica leaves(s.model.spec, s.model.offsets, 3, 7, true, {nullptr, true});
+      const Replica helper(s.model.spec, s.model.offsets, 3, 7, true);
+      std::vector<float> state = s.state, grads(s.grads);
+      const WindowInput in = s.input(0, steps);
+      const auto train = [&] {
+        return leaves.train_window(grads.data(), state.data(), s.params.data(), in, Setup::scale(in), nullptr,
+                                   true);
+      };
+      CHECK_CODE(train(), "ERR_TIMERNN_STATE");
+      Guarded work(floats, 0);
+      leaves.work_in(work.data());
+      CHECK_EQ(train(), s.train(in));
+      CHECK(same_bits(s.state, state) && !same_bits(s.grads, grads));
+      for (std::size_t part = helper.weight_parts(3 * steps); part-- > 0;) {
+        helper.weight_part(grads.data(), work.data(), 3 * steps, part);
+      }
+      CHECK(same_bits(s.grads, grads) && work.intact());
+    }
+  }
+}
+
 TEST("gradients overwrite what stood there, and gaps between tensors stay untouched") {
   Setup s(make_spec("rnn", 9, 5, {6}), 2, 4, 2);
   std::vector<float> carried = s.state;

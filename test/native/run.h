@@ -21,13 +21,13 @@ struct RunOptions {
   std::vector<std::size_t> shard_rows = {3, 2, 2};
   std::string cell = "rnn";
   double learning_rate = 0.5, clip = 0.25;
-  bool helps = true;           ///< ranks help each other with weight gradients
   bool shared_weights = true;  ///< one packed copy of the weights for all ranks, where products are packed
   std::string optimizer = "sgd";
   OptimizerNumbers numbers = {};
   Regularization regularization = {};
   bool tied = false;
   double clip_value = 0.0, average_from = 0.0;
+  bool helps = true;  ///< ranks help each other with weight gradients
 };
 
 class Run {
@@ -82,6 +82,13 @@ class Run {
     }
     for (std::thread& t : threads) t.join();
     return outcomes;
+  }
+  /// Runs rank 0 of `workers` with a place for the work of one.
+  void one_place_for(std::size_t workers) {
+    RunPlan p = plan();
+    Buffer place(std::max<std::size_t>(1, Runner::work_floats(model.spec, options_.shard_rows[0], kWindow)));
+    p.work = {place.data()};
+    Runner(p).run({0, workers, 0, 1, options_.clip});
   }
   Control control() { return Control(words); }
 

@@ -56,6 +56,25 @@ TEST("the weights packed by all ranks together, or by each for itself: the same 
   check_same(shared, own, one, own.go(2, 0, 10)[0]);
 }
 
+TEST("ranks that help each other with weight gradients, or do not: the same bits") {
+  for (const std::string& cell : cell_names()) {
+    for (const bool tied : {false, true}) {
+      RunOptions options{{3, 2, 2}, cell};
+      options.tied = tied;
+      Run helped(options);
+      options.helps = false;
+      Run alone(options);
+      const Outcome one = helped.go(2, 0, 10)[0];
+      check_same(helped, alone, one, alone.go(2, 0, 10)[0]);
+    }
+  }
+}
+
+TEST("fewer places for work than ranks with a shard are refused") {
+  Run run;
+  CHECK_CODE(run.one_place_for(2), "ERR_TIMERNN_OPTION");
+}
+
 TEST("rounds join: [0, 20), [20, 50) by other numbers of ranks are one run") {
   Run whole, parts;
   const double loss = whole.go(2, 0, Run::kWindows)[0].result.loss_total;
