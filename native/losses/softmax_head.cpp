@@ -318,8 +318,7 @@ std::size_t SoftmaxHead::block_parts(std::size_t rows) const {
 void SoftmaxHead::block_part(const Block& b, std::size_t part) const {
   const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
   if (dims_.tied) {
-    const std::size_t columns = tied_columns(dims_);
-    tied_part(b, part * columns, std::min(V, (part + 1) * columns));
+    tied_part(b, tied_rows(part));
     return;
   }
   const OuterPart where = outer_part(H, V, b.rows, part);
@@ -330,9 +329,14 @@ void SoftmaxHead::block_part(const Block& b, std::size_t part) const {
   }
 }
 
+SoftmaxHead::Range SoftmaxHead::tied_rows(std::size_t part) const {
+  const std::size_t columns = tied_columns(dims_);
+  return {part * columns, std::min(dims_.V, (part + 1) * columns)};
+}
+
 // dW = eᵀ·(h · inverse), V×H: a panel of e as the left factor, read down its columns; h in panels as the
 // right one.
-void SoftmaxHead::tied_part(const Block& b, std::size_t first, std::size_t end) const {
+void SoftmaxHead::tied_part(const Block& b, Range range) const {
   const std::size_t H = dims_.H, panel = kernels().panel, rows = b.rows;
   PanelProduct p{};
   p.ldc = H;
@@ -340,9 +344,9 @@ void SoftmaxHead::tied_part(const Block& b, std::size_t first, std::size_t end) 
   p.a_step = panel;
   p.k = rows;
   p.accumulate = b.more;
-  for (std::size_t v = first; v < end; v += panel) {
+  for (std::size_t v = range.begin; v < range.end; v += panel) {
     const float* e = b.work.e + v * rows;
-    const std::size_t width = std::min(panel, end - v);
+    const std::size_t width = std::min(panel, range.end - v);
     p.A = e;
     p.m = width;
     p.height = even_tile_height(width);

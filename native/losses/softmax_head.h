@@ -66,6 +66,11 @@ class SoftmaxHead {
   /// One of them, from the work of any head that is like this one. Each writes its own rectangle of dW and
   /// its own columns of db.
   void weight_part(float* dW, float* db, const float* work, std::size_t M, std::size_t part) const;
+  struct Range {
+    std::size_t begin, end;
+  };
+  /// The rows of dW that a part writes, all of each, where it is tied.
+  Range tied_rows(std::size_t part) const;
   std::size_t workspace_floats() const;
   std::size_t block_rows() const { return rows_; }
 
@@ -92,7 +97,7 @@ class SoftmaxHead {
   Work parts_of(const float* work) const;
   std::size_t block_parts(std::size_t rows) const;
   void block_part(const Block& b, std::size_t part) const;
-  void tied_part(const Block& b, std::size_t first, std::size_t end) const;
+  void tied_part(const Block& b, Range rows) const;
 
   HeadDims dims_{};
   std::size_t rows_ = 0;  ///< rows of a block

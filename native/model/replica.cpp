@@ -55,7 +55,11 @@ Replica::Replica(ModelSpec spec, std::vector<std::size_t> offsets, std::size_t r
   }
   head_ = SoftmaxHead(head_dims(), trainable, view_.head, true);
   if (!trainable) return;
-  if (reads_packed()) weight_work_ = WeightWork(spec_, offsets_, rows, window);
+  if (reads_packed()) {
+    weight_work_ = WeightWork(spec_, offsets_, rows, window);
+    weights_at_ = SoftmaxHead::work_floats(head_dims());
+    inputs_at_ = weights_at_ + weight_work_.floats();
+  }
   if (!lent.work && work_floats() > 0) {
     own_work_ = Buffer(work_floats());
     work_in(own_work_.data());
@@ -227,7 +231,7 @@ double Replica::train_window(float* grads, float* state, const float* params, co
   const std::size_t out = first_.back();
   const double loss = head_.forward_backward(
       head_input(in), {da_.data(), grads_[spec_.output_weight(out)], grads_[spec_.output_bias(out)], scale},
-      !spec_.tied);
+      true);
   scatter(backward_layers(in, scale), in, touched);
   const std::size_t rows = in.rows * in.steps;
   for (std::size_t part = 0; !leave && part < weight_parts(rows); ++part)
@@ -239,8 +243,15 @@ HeadDims Replica::head_dims() const {
   return {rows_ * window_, spec_.output_size(), spec_.vocabulary, spec_.tied};
 }
 
+namespace {
+// What the parts of a tied table add to it besides.
+std::size_t input_floats(const ModelSpec& spec, std::size_t steps) {
+  return spec.tied ? steps * (spec.embedding + 1) : 0;
+}
+}  // namespace
+
 std::size_t Replica::work_floats() const {
-  return reads_packed() && trainable_ ? SoftmaxHead::work_floats(head_dims()) + weight_work_.floats() : 0;
+  return reads_packed() && trainable_ ? inputs_at_ + input_floats(spec_, rows_ * window_) : 0;
 }
 
 std::size_t Replica::work_floats(const ModelSpec& spec, std::size_t rows, std::size_t window) {
@@ -248,7 +259,7 @@ std::size_t Replica::work_floats(const ModelSpec& spec, std::size_t rows, std::s
   if (!packs(steps)) return 0;
   const std::vector<std::size_t> anywhere(tensor_table(spec).size());
   return SoftmaxHead::work_floats({steps, spec.output_size(), spec.vocabulary, spec.tied}) +
-         WeightWork(spec, anywhere, rows, window).floats();
+         WeightWork(spec, anywhere, rows, window).floats() + input_floats(spec, steps);
 }
 
 void Replica::work_in(float* work) {
@@ -257,9 +268,8 @@ void Replica::work_in(float* work) {
   head_.work_in(work);
 }
 
-// A tied output layer's gradient is the embedding's, which is added to: it is whole before that.
 std::size_t Replica::head_parts(std::size_t rows) const {
-  return reads_packed() && !spec_.tied ? head_.weight_parts(rows) : 0;
+  return reads_packed() ? head_.weight_parts(rows) : 0;
 }
 
 std::size_t Replica::weight_parts(std::size_t rows) const {
@@ -271,8 +281,9 @@ void Replica::weight_part(float* grads, const float* work, std::size_t rows, std
   if (part < head) {
     head_.weight_part(grads + offsets_[spec_.output_weight(out)], grads + offsets_[spec_.output_bias(out)],
                       work, rows, part);
+    if (spec_.tied) add_inputs(grads, work, rows, head_.tied_rows(part));
   } else {
-    weight_work_.multiply(grads, work + SoftmaxHead::work_floats(head_dims()), rows, part - head);
+    weight_work_.multiply(grads, work + weights_at_, rows, part - head);
   }
 }
 
@@ -289,7 +300,7 @@ float* Replica::backward_layers(const WindowInput& in, float scale) {
                          ws_[l].data(), scratch_.data(), dims(l, in)};
     layer.cell->backward(b);
     if (reads_packed()) {
-      weight_work_.pack(work_ + SoftmaxHead::work_floats(head_dims()), l, b);
+      weight_work_.pack(work_ + weights_at_, l, b);
     } else {
       weight_gradients(*layer.cell, b, scratch_.data());
     }
@@ -320,6 +331,7 @@ void Replica::clear_table(TouchedRows* touched) {
 void Replica::scatter(float* dxs, const WindowInput& in, TouchedRows* touched) {
   const EmbeddingDims d{spec_.vocabulary, spec_.embedding};
   float* table = grads_[0];
+  const bool later = spec_.tied && reads_packed();
   clear_table(touched);
   if (!input_dropout_.none()) {
     const std::size_t step = in.rows * d.D;
@@ -339,7 +351,31 @@ void Replica::scatter(float* dxs, const WindowInput& in, TouchedRows* touched) {
       seen_[token] = windows_;
       touched->push(token);
     }
-    embedding_row_backward(table, dxs + row * d.D, token, d);
+    if (!later) embedding_row_backward(table, dxs + row * d.D, token, d);
+  }
+  if (later) keep_inputs(dxs, in.rows * in.steps);
+}
+
+// For whoever makes a part of a tied table's gradient: it is what the output layer leaves there and, row by
+// row, what the inputs add.
+void Replica::keep_inputs(const float* dxs, std::size_t rows) {
+  const std::size_t V = spec_.vocabulary, D = spec_.embedding;
+  float* kept = work_ + inputs_at_;
+  auto* words = reinterpret_cast<std::uint32_t*>(kept + rows_ * window_ * D);
+  std::memcpy(kept, dxs, rows * D * sizeof(float));
+  for (std::size_t row = 0; row < rows; ++row) {
+    const bool dropped = !word_factor_.empty() && word_factor_[row] == 0.0f;
+    words[row] = dropped ? static_cast<std::uint32_t>(V) : inputs_[row];
+  }
+}
+
+void Replica::add_inputs(float* grads, const float* work, std::size_t rows, SoftmaxHead::Range words) const {
+  const EmbeddingDims d{spec_.vocabulary, spec_.embedding};
+  const float* kept = work + inputs_at_;
+  const auto* word = reinterpret_cast<const std::uint32_t*>(kept + rows_ * window_ * d.D);
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (word[row] < words.begin || word[row] >= words.end) continue;
+    embedding_row_backward(grads + offsets_[0], kept + row * d.D, word[row], d);
   }
 }
 

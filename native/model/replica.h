@@ -87,6 +87,8 @@ class Replica {
   std::size_t head_parts(std::size_t rows) const;
   void clear_table(TouchedRows* touched);
   void scatter(float* dxs, const WindowInput& in, TouchedRows* touched);
+  void keep_inputs(const float* dxs, std::size_t rows);
+  void add_inputs(float* grads, const float* work, std::size_t rows, SoftmaxHead::Range words) const;
   void bind(const float* params);
   const float* const* packed_of(std::size_t layer) const;
   HeadDims head_dims() const;
@@ -114,7 +116,10 @@ class Replica {
   Buffer da_, db_;                ///< gradients between layers, T·n×max(D, H), used in turn
   Buffer own_packed_, own_work_;  ///< where the caller lends none
   WeightWork weight_work_;
-  float* work_ = nullptr;  ///< the head's, then weight_work_'s
+  /// The head's, then weight_work_'s; then, where tied, the gradient of the inputs, T·n×D, and a word each
+  /// that says which word it was (none: the vocabulary's size).
+  float* work_ = nullptr;
+  std::size_t weights_at_ = 0, inputs_at_ = 0;
   PackedModel packed_;
   PackedModel::View view_;  ///< empty where nothing is packed
   SoftmaxHead head_;
