@@ -4,7 +4,16 @@
  */
 
 /** Parts of the compute, in the order of the table. */
-export const CATEGORIES = ['input product', 'recurrent product', 'head', 'elementwise', 'embedding', 'layout', 'other'];
+export const CATEGORIES = [
+  'input product',
+  'recurrent product',
+  'weight gradients',
+  'head',
+  'elementwise',
+  'embedding',
+  'layout',
+  'other',
+];
 
 /**
  * The first that fits decides. `depth`: how many functions from the leaf are looked at, where not the whole stack;
@@ -17,6 +26,8 @@ const RULES = [
       /\bbarrier\b|reduce_gradients|sum_and_square|Runner::(reduce|update)|\bupdate_(sgd|momentum|scaled|adam|average)/,
   },
   { part: 'head', pattern: /SoftmaxHead|softmax_/ },
+  // Of the layers; the head’s count as head. Calls at the end of a function leave no frame, so what calls them stands for them.
+  { part: 'weight gradients', pattern: /WeightWork|weight_gradients|(multiply|pack)_outer|gemm_outer|Runner::help/ },
   {
     part: 'elementwise',
     depth: 1,
@@ -30,11 +41,11 @@ const RULES = [
   { part: 'layout', depth: 3, pattern: /layer_(forward|backward)|time_major|batch_major/ },
 ];
 
-/** A matrix product below a cell that has no name of its own: the gradient of the recurrent weights. */
-const PRODUCT = /gemm|\bpack\b|pack_|transpose|outer|openblas|cblas/;
+/** A matrix product below a cell whose caller's name was inlined. */
+const PRODUCT = /gemm|\bpack\b|pack_|transpose|openblas|cblas/;
 
 /** Functions that are on the stack of every sample within a window or a layer's call. */
-const COMPUTE = /Replica::train_window|layer_(forward|backward)/;
+const COMPUTE = /Replica::(train_window|weight_part)|Runner::help|layer_(forward|backward)/;
 
 /** @returns undefined for what is no part of the compute: JavaScript, waiting, reduction, update */
 export function categoryOf(stack) {

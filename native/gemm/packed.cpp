@@ -14,8 +14,9 @@ constexpr std::size_t kRowBlockFloats = 48 * 1024;
 constexpr std::size_t kOuterRows = 512, kOuterColumns = 512;
 // Two left factors share a packed right one as long as both nearly fit L2; beyond, they push it out.
 constexpr std::size_t kSharedFloats = 320 * 1024;
-// Multiply-adds of a part of a weight gradient that threads divide among them.
-constexpr std::size_t kPartProducts = std::size_t{8} << 20;
+// Multiply-adds of a part of a weight gradient that threads divide among them: an eighth of it, within what
+// takes a few microseconds and some tenths of a millisecond.
+constexpr std::size_t kLeastPart = std::size_t{1} << 18, kMostPart = std::size_t{8} << 20;
 
 std::size_t round_up(std::size_t n, std::size_t to) {
   return (n + to - 1) / to * to;
@@ -251,24 +252,24 @@ void pack_outer_panels(float* panels, const float* B, std::size_t ldb, std::size
 }
 
 namespace {
-// Rows and columns of a part: rows as they stay in L2, columns so that a part is some tenths of a
-// millisecond.
+// Rows and columns of a part: as many rows as stay in L2.
 struct PartSize {
   std::size_t rows, columns;
 };
-PartSize part_size(std::size_t m, std::size_t k) {
+PartSize part_size(std::size_t m, std::size_t n, std::size_t k) {
   const std::size_t rows = std::min(m, tiled_rows(outer_rows(k), even_tile_height(m)));
-  return {rows, std::max<std::size_t>(1, kPartProducts / (rows * k * kernels().panel)) * kernels().panel};
+  const std::size_t products = std::clamp(m * n / 8 * k, kLeastPart, kMostPart), panel = kernels().panel;
+  return {rows, std::max<std::size_t>(1, products / (rows * k * panel)) * panel};
 }
 }  // namespace
 
 std::size_t outer_parts(std::size_t m, std::size_t n, std::size_t k) {
-  const auto [rows, columns] = part_size(m, k);
+  const auto [rows, columns] = part_size(m, n, k);
   return (m + rows - 1) / rows * ((n + columns - 1) / columns);
 }
 
 OuterPart outer_part(std::size_t m, std::size_t n, std::size_t k, std::size_t part) {
-  const auto [rows, columns] = part_size(m, k);
+  const auto [rows, columns] = part_size(m, n, k);
   const std::size_t across = (n + columns - 1) / columns;
   const std::size_t row = part / across * rows, column = part % across * columns;
   return {row, std::min(rows, m - row), column, std::min(columns, n - column)};
