@@ -258,14 +258,17 @@ void Runner::run_window(const RoundCall& call, std::size_t window, RoundResult& 
 
 // A rank or a window outside the plan would be an address outside its arrays.
 void Runner::check(const RoundCall& call) const {
-  const std::size_t windows = plan_.windows;
-  const bool works =
-      plan_.work.empty() || plan_.work.size() >= std::min(call.workers, plan_.shard_rows.size());
-  if (call.rank < call.workers && call.to <= windows && works) return;
-  throw Error("ERR_TIMERNN_OPTION", "Expected a rank below " + std::to_string(call.workers) +
-                                        " and windows up to " + std::to_string(windows) + ", got rank " +
-                                        std::to_string(call.rank) + " and windows up to " +
-                                        std::to_string(call.to));
+  const std::size_t windows = plan_.windows, places = plan_.work.size();
+  if (call.rank >= call.workers || call.to > windows) {
+    throw Error("ERR_TIMERNN_OPTION", "Expected a rank below " + std::to_string(call.workers) +
+                                          " and windows up to " + std::to_string(windows) + ", got rank " +
+                                          std::to_string(call.rank) + " and windows up to " +
+                                          std::to_string(call.to));
+  }
+  const std::size_t wanted = std::min(call.workers, plan_.shard_rows.size());
+  if (places == 0 || places >= wanted) return;
+  throw Error("ERR_TIMERNN_OPTION", "Expected places for the work of none or at least " +
+                                        std::to_string(wanted) + " ranks, got " + std::to_string(places));
 }
 
 RoundResult Runner::run(const RoundCall& call) {

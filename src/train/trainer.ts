@@ -80,7 +80,7 @@ export async function* runTraining(
   const record = options.run && (await openRun(options.run, { target, plan, state }, corpus, options));
   // From here on the directory is locked: whatever fails has to give it back.
   try {
-    // A worker without a shard would hold a workspace and compute nothing.
+    // A worker without a shard would hold a workspace and only help others with theirs.
     const pool = new RoundPool({ run: plan.run, workers: Math.min(options.workers, plan.run.shardRows.length) });
     const forget = onAbort(signal, () => pool.cancel());
     try {
