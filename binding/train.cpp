@@ -80,9 +80,9 @@ void work(RunPlan& plan, const Napi::Value& value) {
   if (!value.IsArray()) fail(value.Env(), "ERR_TIMERNN_SHAPE", "Expected work to be an array");
   const auto list = value.As<Napi::Array>();
   const std::size_t rows = *std::max_element(plan.shard_rows.begin(), plan.shard_rows.end());
-  const std::size_t least = Runner::work_floats(plan.spec, rows, std::min(plan.window, plan.stream_steps));
+  const std::size_t each = Runner::work_floats(plan.spec, rows, std::min(plan.window, plan.stream_steps));
   for (std::uint32_t i = 0; i < list.Length(); ++i) {
-    plan.work.push_back(floats(list.Get(i), "work[]", least).data);
+    plan.work.push_back(floats(list.Get(i), "work[]", each).data);
   }
 }
 

@@ -115,7 +115,7 @@ export interface NativeRun {
   packed?: Float32Array;
   /**
    * A place a rank, for as many as have shards, where it leaves weight gradients for whoever has time; each `workFloats(spec, rows,
-   * window)` long for the largest shard. Left out: no rank helps another.
+   * steps)` long, for the rows of the largest shard and the shorter of window and stream. Left out: no rank helps another.
    */
   work?: Float32Array[];
   /** Shard losses, norm partials; `scratchDoubles(paramsLength, shards)` says how many. */

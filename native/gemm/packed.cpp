@@ -10,8 +10,8 @@ namespace timernn {
 namespace {
 // Rows of A that stay in L2 while all panels of B pass by.
 constexpr std::size_t kRowBlockFloats = 48 * 1024;
-// Blocks of a weight gradient: rows summed at a time, and columns whose packed block stays in L2.
-constexpr std::size_t kOuterRows = 512, kOuterColumns = 512;
+// Columns of a weight gradient whose packed block stays in L2.
+constexpr std::size_t kOuterColumns = 512;
 // Two left factors share a packed right one as long as both nearly fit L2; beyond, they push it out.
 constexpr std::size_t kSharedFloats = 320 * 1024;
 // Multiply-adds of a part of a weight gradient that threads divide among them: an eighth of it, within what
@@ -159,7 +159,7 @@ struct OuterBlock {
   const float* tiles;    ///< of all its columns
   const float* columns;  ///< of B, from `part.column` on
   std::size_t height, k;
-  bool accumulate, far;  ///< far: B is not in L2, so its next rows are fetched meanwhile
+  bool accumulate, fetch_next;  ///< the latter: what comes after the rows of B that are multiplied
   OuterPart part;
 };
 
@@ -180,7 +180,7 @@ void multiply_block(const OuterBlock& b) {
         p.a_first = s;
         p.B = b.columns + c * k + s * panel;
         p.k = std::min(depth, k - s);
-        if (b.far) p.next = c + p.n == width && s + p.k == k ? b.columns : p.B + p.k * panel;
+        if (b.fetch_next) p.next = c + p.n == width && s + p.k == k ? b.columns : p.B + p.k * panel;
         p.accumulate = b.accumulate || s != 0;
         kernels().gemm_panel(p);
       }
@@ -251,6 +251,11 @@ void pack_outer_panels(float* panels, const float* B, std::size_t ldb, std::size
   }
 }
 
+std::size_t part_panels(std::size_t rows, std::size_t m, std::size_t n, std::size_t k) {
+  const std::size_t products = std::clamp(m * n / 8 * k, kLeastPart, kMostPart);
+  return std::max<std::size_t>(1, products / (rows * k * kernels().panel));
+}
+
 namespace {
 // Rows and columns of a part: as many rows as stay in L2.
 struct PartSize {
@@ -258,8 +263,7 @@ struct PartSize {
 };
 PartSize part_size(std::size_t m, std::size_t n, std::size_t k) {
   const std::size_t rows = std::min(m, tiled_rows(outer_rows(k), even_tile_height(m)));
-  const std::size_t products = std::clamp(m * n / 8 * k, kLeastPart, kMostPart), panel = kernels().panel;
-  return {rows, std::max<std::size_t>(1, products / (rows * k * panel)) * panel};
+  return {rows, part_panels(rows, m, n, k) * kernels().panel};
 }
 }  // namespace
 

@@ -92,6 +92,10 @@ void pack_outer_panels(float* panels, const float* B, std::size_t ldb, std::size
 struct OuterPart {
   std::size_t row, rows, column, columns;
 };
+/// Rows of the window (k) that are one block of tiles and one of panels, at most.
+inline constexpr std::size_t kOuterRows = 512;
+/// Panels of columns that a part of `rows` rows has.
+std::size_t part_panels(std::size_t rows, std::size_t m, std::size_t n, std::size_t k);
 std::size_t outer_parts(std::size_t m, std::size_t n, std::size_t k);
 OuterPart outer_part(std::size_t m, std::size_t n, std::size_t k, std::size_t part);
 void multiply_outer(const PackedOuter& g, const OuterPart& part);

@@ -14,9 +14,11 @@ namespace timernn {
 namespace {
 // Rows of a block. BLAS packs W at every call, so it gets 8 MB of logits at a time. Ours are packed once a
 // window, and what is used again soon lies in L2 whatever the block; up to 14 MB of exponentials, and up to
-// kMostRows rows, give the gradient of W a sum long enough to pay for loading and storing it. It does not go
-// in parts, so these are no more rows than Kernels::depth has where that is finite.
+// kMostRows rows, give the gradient of W a sum long enough to pay for loading and storing it. The tied one
+// does not go through its rows in parts, so these are no more than Kernels::depth where that is finite; and
+// the other's factors are one block of a PackedOuter.
 constexpr std::size_t kMostRows = 384;
+static_assert(kMostRows <= kOuterRows);
 std::size_t choose_rows(const HeadDims& d, bool packed) {
   if (!packed)
     return std::min(d.M, std::max<std::size_t>(64, (std::size_t{8} << 20) / (d.V * sizeof(float))));
@@ -104,7 +106,7 @@ SoftmaxHead::SoftmaxHead(const HeadDims& most, bool trainable, const float* pack
   for (Buffer* b : {&reference_, &factor_, &target_, &target_e_}) *b = Buffer(rows_);
 }
 
-SoftmaxHead::Work SoftmaxHead::parts_of(const float* work) const {
+SoftmaxHead::Work SoftmaxHead::factors_in(const float* work) const {
   const WorkSizes sizes = work_sizes(dims_, rows_);
   return {work, work + sizes.e, work + sizes.e + sizes.columns};
 }
@@ -296,11 +298,6 @@ void bias_gradients(float* db, const float* inverse, const float* e, std::size_t
   p.accumulate = more;
   kernels().gemm_panel(p);
 }
-
-// Columns of a part of the tied gradient; its rows are all of them, so it is as large as other parts.
-std::size_t tied_columns(const HeadDims& d) {
-  return 4 * kernels().panel * std::max<std::size_t>(1, 512 / std::max<std::size_t>(1, d.H));
-}
 }  // namespace
 
 // h · inverse as the gradient of W reads it in order: tiles of columns side by side, or, tied, panels.
@@ -312,13 +309,24 @@ void SoftmaxHead::pack_hidden(const float* hs, std::size_t rows, float scale) {
 
 std::size_t SoftmaxHead::block_parts(std::size_t rows) const {
   if (!dims_.tied) return outer_parts(dims_.H, dims_.V, rows);
-  return (dims_.V + tied_columns(dims_) - 1) / tied_columns(dims_);
+  const std::size_t each = tied_part_rows(rows);
+  return (dims_.V + each - 1) / each;
+}
+
+// Rows of the tied gradient that are a part. Words here, not positions of the window.
+std::size_t SoftmaxHead::tied_part_rows(std::size_t rows) const {
+  return part_panels(dims_.H, dims_.H, dims_.V, rows) * kernels().panel;
+}
+
+SoftmaxHead::Range SoftmaxHead::tied_block_rows(std::size_t rows, std::size_t part) const {
+  const std::size_t each = tied_part_rows(rows);
+  return {part * each, std::min(dims_.V, (part + 1) * each)};
 }
 
 void SoftmaxHead::block_part(const Block& b, std::size_t part) const {
   const std::size_t H = dims_.H, V = dims_.V, panel = kernels().panel;
   if (dims_.tied) {
-    tied_part(b, tied_rows(part));
+    tied_part(b, tied_block_rows(b.rows, part));
     return;
   }
   const OuterPart where = outer_part(H, V, b.rows, part);
@@ -327,11 +335,6 @@ void SoftmaxHead::block_part(const Block& b, std::size_t part) const {
   for (std::size_t v = where.column; v < where.column + where.columns; v += panel) {
     bias_gradients(b.db + v, b.work.inverse, b.work.e + v * b.rows, std::min(panel, V - v), b.rows, b.more);
   }
-}
-
-SoftmaxHead::Range SoftmaxHead::tied_rows(std::size_t part) const {
-  const std::size_t columns = tied_columns(dims_);
-  return {part * columns, std::min(dims_.V, (part + 1) * columns)};
 }
 
 // dW = eᵀ·(h · inverse), V×H: a panel of e as the left factor, read down its columns; h in panels as the
@@ -360,21 +363,22 @@ void SoftmaxHead::tied_part(const Block& b, Range range) const {
   }
 }
 
-namespace {
-// Where the last block of M rows starts.
-std::size_t last_block(std::size_t M, std::size_t rows) {
-  return M == 0 ? 0 : (M - 1) / rows * rows;
+std::size_t SoftmaxHead::last_block(std::size_t M) const {
+  return (M - 1) / rows_ * rows_;
 }
-}  // namespace
 
 std::size_t SoftmaxHead::weight_parts(std::size_t M) const {
-  return block_parts(M - last_block(M, rows_));
+  return block_parts(M - last_block(M));
+}
+
+SoftmaxHead::Range SoftmaxHead::tied_rows(std::size_t M, std::size_t part) const {
+  return tied_block_rows(M - last_block(M), part);
 }
 
 void SoftmaxHead::weight_part(float* dW, float* db, const float* work, std::size_t M,
                               std::size_t part) const {
-  const std::size_t first = last_block(M, rows_);
-  block_part({dW, db, parts_of(work), M - first, first != 0}, part);
+  const std::size_t first = last_block(M);
+  block_part({dW, db, factors_in(work), M - first, first != 0}, part);
 }
 
 double SoftmaxHead::block(const HeadInput& in, const HeadGrads* g, std::size_t first, std::size_t rows) {

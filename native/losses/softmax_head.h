@@ -61,7 +61,7 @@ class SoftmaxHead {
   /// The same, and the gradients.
   /// @param leave  packed only: all but the last block's part of dW and db, which weight_part() adds
   double forward_backward(const HeadInput& in, const HeadGrads& grads, bool leave = false);
-  /// Parts of what is left after M rows.
+  /// Parts of what is left after M rows, at least one.
   std::size_t weight_parts(std::size_t M) const;
   /// One of them, from the work of any head that is like this one. Each writes its own rectangle of dW and
   /// its own columns of db.
@@ -70,7 +70,7 @@ class SoftmaxHead {
     std::size_t begin, end;
   };
   /// The rows of dW that a part writes, all of each, where it is tied.
-  Range tied_rows(std::size_t part) const;
+  Range tied_rows(std::size_t M, std::size_t part) const;
   std::size_t workspace_floats() const;
   std::size_t block_rows() const { return rows_; }
 
@@ -94,7 +94,10 @@ class SoftmaxHead {
     std::size_t rows;
     bool more;  ///< than the first: dW and db are added to
   };
-  Work parts_of(const float* work) const;
+  Work factors_in(const float* work) const;
+  std::size_t last_block(std::size_t M) const;  ///< where the last block of M rows starts
+  std::size_t tied_part_rows(std::size_t rows) const;
+  Range tied_block_rows(std::size_t rows, std::size_t part) const;
   std::size_t block_parts(std::size_t rows) const;
   void block_part(const Block& b, std::size_t part) const;
   void tied_part(const Block& b, Range rows) const;

@@ -216,6 +216,7 @@ HeadInput Replica::head_input(const WindowInput& in) const {
 }
 
 double Replica::forward_window(float* state, const float* params, const WindowInput& in) {
+  expect_work();
   noisy_ = false;
   forward_layers(state, params, in);
   return head_.forward(head_input(in));
@@ -223,8 +224,9 @@ double Replica::forward_window(float* state, const float* params, const WindowIn
 
 double Replica::train_window(float* grads, float* state, const float* params, const WindowInput& in,
                              float scale, TouchedRows* touched, bool leave) {
-  if (!trainable_ || (reads_packed() && work_ == nullptr))
+  if (!trainable_)
     throw Error("ERR_TIMERNN_STATE", "Expected a trainable replica, got one built for inference");
+  expect_work();
   noisy_ = true;
   forward_layers(state, params, in);
   for (std::size_t i = 0; i < offsets_.size(); ++i) grads_[i] = grads + offsets_[i];
@@ -262,6 +264,11 @@ std::size_t Replica::work_floats(const ModelSpec& spec, std::size_t rows, std::s
          WeightWork(spec, anywhere, rows, window).floats() + input_floats(spec, steps);
 }
 
+void Replica::expect_work() const {
+  if (work_floats() == 0 || work_ != nullptr) return;
+  throw Error("ERR_TIMERNN_STATE", "Expected memory for the gradients of weights before a window, got none");
+}
+
 void Replica::work_in(float* work) {
   if (work_floats() == 0) return;
   work_ = work;
@@ -281,7 +288,7 @@ void Replica::weight_part(float* grads, const float* work, std::size_t rows, std
   if (part < head) {
     head_.weight_part(grads + offsets_[spec_.output_weight(out)], grads + offsets_[spec_.output_bias(out)],
                       work, rows, part);
-    if (spec_.tied) add_inputs(grads, work, rows, head_.tied_rows(part));
+    if (spec_.tied) add_inputs(grads, work, rows, head_.tied_rows(rows, part));
   } else {
     weight_work_.multiply(grads, work + weights_at_, rows, part - head);
   }
@@ -374,8 +381,9 @@ void Replica::add_inputs(float* grads, const float* work, std::size_t rows, Soft
   const float* kept = work + inputs_at_;
   const auto* word = reinterpret_cast<const std::uint32_t*>(kept + rows_ * window_ * d.D);
   for (std::size_t row = 0; row < rows; ++row) {
-    if (word[row] < words.begin || word[row] >= words.end) continue;
-    embedding_row_backward(grads + offsets_[0], kept + row * d.D, word[row], d);
+    const std::uint32_t id = word[row];  // once: shared memory is not trusted
+    if (id >= words.begin && id < words.end)
+      embedding_row_backward(grads + offsets_[0], kept + row * d.D, id, d);
   }
 }
 

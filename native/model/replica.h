@@ -84,6 +84,7 @@ class Replica {
   void forward_layers(float* state, const float* params, const WindowInput& in);
   float* backward_layers(const WindowInput& in, float scale);
   std::size_t work_floats() const;
+  void expect_work() const;
   std::size_t head_parts(std::size_t rows) const;
   void clear_table(TouchedRows* touched);
   void scatter(float* dxs, const WindowInput& in, TouchedRows* touched);

@@ -82,7 +82,8 @@ void Control::barrier(std::int32_t workers) const {
 
 void Control::offer(std::size_t rank) const {
   Atomic(taken(rank)).store(1);
-  if (Atomic(words_[kSleepers]).load() > 0) wake_all(&taken(rank));
+  Atomic(words_[kOffers]).fetch_add(1);
+  if (Atomic(words_[kSleepers]).load() > 0) wake_all(&words_[kOffers]);
 }
 
 void Control::withdraw(std::size_t rank) const {
@@ -101,20 +102,26 @@ std::size_t Control::take(std::size_t rank, std::size_t parts) const {
   return mine < 1 ? parts : std::min(parts, static_cast<std::size_t>(mine) - 1);
 }
 
-void Control::await_offer(std::size_t rank, std::int32_t workers) const {
+std::int32_t Control::offer_count() const {
+  return Atomic(words_[kOffers]).load(std::memory_order_acquire);
+}
+
+void Control::await_offer(std::int32_t seen, std::int32_t workers) const {
   Atomic sleepers(words_[kSleepers]);
-  spin(&taken(rank), 0, workers);
-  if (offers(rank) || poisoned()) return;
+  spin(&words_[kOffers], seen, workers);
+  if (offer_count() != seen) return;
   sleepers.fetch_add(1);
-  sleep_on(&taken(rank), 0);
+  sleep_on(&words_[kOffers], seen);
   sleepers.fetch_sub(1);
 }
 
 void Control::poison() const {
   Atomic(words_[kPoison]).store(1);
-  // The generation moves too, so that a rank about to sleep on it does not.
-  Atomic(words_[kGeneration]).fetch_add(1);
-  wake_all(&words_[kGeneration]);
+  // What is slept on moves too, so that a rank about to sleep does not.
+  for (const Word word : {kGeneration, kOffers}) {
+    Atomic(words_[word]).fetch_add(1);
+    wake_all(&words_[word]);
+  }
 }
 
 bool Control::poisoned() const {

@@ -13,10 +13,11 @@ namespace timernn {
 
 class Control {
  public:
-  /// 32-bit words; those of the barrier each in a cache line of its own, so that a spinning rank does not
-  /// disturb the others' writes; then the ranks' cores, and their counters, a cache line each.
+  /// Ranks that can offer parts of their work.
   static constexpr std::size_t kMostSharing = 64;
-  static constexpr std::size_t kWords = 6 * 16 + Placement::kMostRanks + kMostSharing * 16;
+  /// 32-bit words; those that are waited for each in a cache line of its own, so that a spinning rank does
+  /// not disturb the others' writes; then the ranks' cores, and their counters, a cache line each.
+  static constexpr std::size_t kWords = 7 * 16 + Placement::kMostRanks + kMostSharing * 16;
 
   explicit Control(std::int32_t* words) : words_(words) {}
 
@@ -33,8 +34,11 @@ class Control {
   bool offers(std::size_t rank) const;
   /// A part below `parts` that nobody else gets, or `parts` where there is none (any more).
   std::size_t take(std::size_t rank, std::size_t parts) const;
-  /// Waits until a rank offers, the block is poisoned, or some milliseconds have passed.
-  void await_offer(std::size_t rank, std::int32_t workers) const;
+  /// How many offers there were, for await_offer(); asked for before offers().
+  std::int32_t offer_count() const;
+  /// Waits until there is another offer than the first `seen`, the block is poisoned, or some milliseconds
+  /// have passed.
+  void await_offer(std::int32_t seen, std::int32_t workers) const;
 
   /// Makes every rank leave its barrier, now and later. From any thread.
   void poison() const;
@@ -56,7 +60,8 @@ class Control {
     kCancel = 48,
     kStop = 64,
     kSleepers = 80,
-    kCores = 96,
+    kOffers = 96,
+    kCores = 112,
     kTaken = kCores + Placement::kMostRanks
   };
   /// 0: no offer; else 1 + the parts that were taken (or asked for, once none was left).

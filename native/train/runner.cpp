@@ -123,24 +123,25 @@ void Runner::help(const RoundCall& call, std::size_t rank, std::size_t steps) {
   }
 }
 
+// Whoever is late is waited for as well: it may be the one that needs help most.
 void Runner::share_weights(const RoundCall& call, std::size_t steps, RoundSeconds& seconds) {
   auto mark = Clock::now();
   if (leaves(call, call.rank)) control_.offer(call.rank);
-  // A rank that offers later than it was asked is asked again, so nobody is left alone with its work.
   while (!control_.poisoned()) {
-    std::size_t late = call.workers;
+    const std::int32_t offers = control_.offer_count();
+    bool late = false;
     for (std::size_t i = 0; i < call.workers; ++i) {
       const std::size_t rank = (call.rank + i) % call.workers;
       if (!leaves(call, rank)) continue;
       if (control_.offers(rank)) {
         help(call, rank, steps);
       } else {
-        late = rank;
+        late = true;
       }
     }
     lap(mark, seconds.window);
-    if (late == call.workers) return;
-    control_.await_offer(late, static_cast<std::int32_t>(call.workers));
+    if (!late) return;
+    control_.await_offer(offers, static_cast<std::int32_t>(call.workers));
     lap(mark, seconds.wait);
   }
 }

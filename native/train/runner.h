@@ -48,7 +48,8 @@ struct RunPlan {
   /// A list a shard, touched_words() long: zero with the gradients when the run starts.
   std::vector<std::uint32_t*> touched = {};
   float* packed = nullptr;  ///< shared_packed_floats(), for all ranks; null: each packs for itself
-  /// A rank, work_floats() long, for as many ranks as have shards; empty: no rank helps another.
+  /// A rank, work_floats() long for the largest shard and the shorter of window and stream, for as many ranks
+  /// as have shards; empty: no rank helps another.
   std::vector<float*> work = {};
   const Optimizer* optimizer = find_optimizer("sgd");
   OptimizerNumbers numbers = {};

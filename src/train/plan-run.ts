@@ -65,15 +65,21 @@ function slotNamesOf(optimizer: string): string[] {
 /** Arenas and states, all zero. */
 function allocateRun(
   { spec, layout, params }: TrainingTarget,
-  sizes: { shardRows: number[]; workers: number; slots: number; longest: number; windows: number; drops: boolean },
+  sizes: {
+    shardRows: number[];
+    work: { floats: number; places: number };
+    slots: number;
+    longest: number;
+    windows: number;
+    drops: boolean;
+  },
 ) {
-  const { shardRows, workers, slots, longest, windows, drops } = sizes;
+  const { shardRows, work, slots, longest, windows, drops } = sizes;
   const packed = native.packedFloats(spec);
-  const work = native.workFloats(spec, Math.max(...shardRows), longest);
   const doubles = native.scratchDoubles(layout.length, shardRows.length);
   return {
     ...(packed > 0 && { packed: allocateFloats(packed) }),
-    ...(work > 0 && { work: Array.from({ length: Math.min(workers, shardRows.length) }, () => allocateFloats(work)) }),
+    ...(work.floats > 0 && { work: Array.from({ length: work.places }, () => allocateFloats(work.floats)) }),
     spec,
     params,
     offsets: layout.offsets,
@@ -104,13 +110,17 @@ export function planRun(target: TrainingTarget, corpus: Corpus, options: Resolve
   const regularization = regularizationOf(parts.spec, options);
   const drops = regularization?.weights.some((share) => share > 0) ?? false;
   const arenas = shardRows.length + slotNames.length + Number(drops) + Number(keepsBest(options));
+  const longest = mostSteps(rule);
+  const work = {
+    floats: native.workFloats(spec, Math.max(...shardRows), Math.min(longest, streams.steps)),
+    places: Math.min(options.workers, shardRows.length),
+  };
   // All of them together: each alone may fit where a thousand do not.
-  expectRoom(arenas * layout.length + native.stateSize(spec, options.streams), 'gradients of all shards');
+  const floats = arenas * layout.length + native.stateSize(spec, options.streams) + work.floats * work.places;
+  expectRoom(floats, 'gradients of all shards');
   const starts = sharedWords(Uint32Array, streams.starts.byteLength);
   starts.set(streams.starts);
-  const { workers } = options;
-  const longest = mostSteps(rule);
-  const sizes = { shardRows, workers, slots: slotNames.length, longest, windows: mostWindows(rule), drops };
+  const sizes = { shardRows, work, slots: slotNames.length, longest, windows: mostWindows(rule), drops };
   const run: SharedRun = {
     ...allocateRun(target, sizes),
     tokens: corpus.tokens,

@@ -35,6 +35,20 @@ test('a getter that gives another array each time is asked once', async (t) => {
   t.true(runner.run(call).lossSum > 0);
 });
 
+test('places for the work of ranks that are no such thing, or of another size', async (t) => {
+  const run = await tinyRun();
+  const floats = native.workFloats(run.spec, run.shardRows[0]!, run.window);
+  for (const work of [5, [new Float32Array(floats + 1)], [new Float64Array(floats)], [null]] as never[]) {
+    t.throws(() => new native.Runner({ ...run, work }), { code: 'ERR_TIMERNN_SHAPE', message: /^Expected work/ });
+  }
+  // None at all: nobody helps anybody, and the numbers are the same.
+  const { work, ...alone } = run;
+  t.is(work?.length ?? 0, floats > 0 ? 2 : 0);
+  const other = await tinyRun();
+  t.is(new native.Runner(alone).run(call).lossTotal, new native.Runner(other).run(call).lossTotal);
+  t.deepEqual(run.params, other.params);
+});
+
 for (const [name, bad] of Object.entries({ rank: { rank: 5_000_000 }, windows: { to: 1e9 } })) {
   test(`a round outside of its run: ${name}`, async (t) => {
     const runner = new native.Runner(await tinyRun());

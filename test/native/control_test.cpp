@@ -116,7 +116,7 @@ TEST("an offer: every part goes to one rank, none before the offer, none after i
       for (std::size_t i = 0; i < kParts; ++i) written[i] = static_cast<int>(i);
       c.offer(1);
     }
-    while (!c.offers(1)) c.await_offer(1, 4);
+    for (std::int32_t seen = c.offer_count(); !c.offers(1); seen = c.offer_count()) c.await_offer(seen, 4);
     for (std::size_t part = c.take(1, kParts); part < kParts; part = c.take(1, kParts)) {
       made[part] += 1 + written[part];
     }
@@ -133,13 +133,45 @@ TEST("an offer: every part goes to one rank, none before the offer, none after i
   CHECK_EQ(c.take(1, 2 * kParts), std::size_t{0});
 }
 
-TEST("who waits for an offer is let go by poison") {
+TEST("who waits for offers sees every one of them, whoever makes it") {
+  constexpr std::size_t kRanks = 6;
   Block block;
-  in_threads(2, [&](std::size_t rank) {
-    if (rank == 1) return block.control.poison();
-    while (!block.control.poisoned()) block.control.await_offer(0, 2);
+  const Control& c = block.control;
+  std::atomic<std::size_t> seen_by_all{0};
+  in_threads(kRanks, [&](std::size_t rank) {
+    // Rank r offers once all have seen the offers of those below it: nobody may wait for the last one alone.
+    std::size_t found = 0;
+    while (found < kRanks) {
+      const std::int32_t seen = c.offer_count();
+      if (found == rank && !c.offers(rank) && seen_by_all.load() == rank * kRanks) c.offer(rank);
+      if (c.offers(found)) {
+        ++found;
+        ++seen_by_all;
+      } else if (found != rank) {
+        c.await_offer(seen, kRanks);
+      }
+    }
   });
-  CHECK(!block.control.offers(0));
+  CHECK_EQ(seen_by_all.load(), kRanks * kRanks);
+}
+
+TEST("who waits for an offer is let go by poison, however often it waits") {
+  for (int round = 0; round < 20; ++round) {
+    Block block;
+    std::atomic<int> left{0};
+    std::thread killer([&] {
+      std::atomic_ref<std::int32_t> sleepers(block.words[kSleepersWord]);
+      while (sleepers.load() < 2) std::this_thread::yield();
+      block.control.poison();
+    });
+    in_threads(2, [&](std::size_t) {
+      while (!block.control.poisoned()) block.control.await_offer(block.control.offer_count(), 2);
+      ++left;
+    });
+    killer.join();
+    CHECK_EQ(left.load(), 2);
+    CHECK(!block.control.offers(0) && !block.control.offers(1));
+  }
 }
 
 TEST("cancel and decision are words of their own; reset clears all") {

@@ -121,8 +121,9 @@ TEST("head: fewer rows than it was built for") {
   for (std::size_t M : {1, 2, 19}) check_head({30, 6, 45}, M, M);
 }
 
-TEST("head: more rows than a block may have, of a small vocabulary") {
+TEST("head: more rows than a block may have, of a small vocabulary, few units and many") {
   check_head({900, 3, 20}, 900, 8);
+  check_head({900, 300, 20}, 900, 9, 0.1);
 }
 
 TEST("head: several blocks, the last one short or a single row") {
@@ -155,6 +156,7 @@ void check_left(const HeadDims& most, std::size_t M) {
   for (std::size_t part = helper.weight_parts(M); part-- > 0;) {
     helper.weight_part(left_dW.data(), left_db.data(), work.data(), M, part);
   }
+  CHECK(all_finite(dW) && all_finite(db));  // every number is in a part
   CHECK(same_bits(dW, left_dW.values()) && same_bits(db, left_db.values()));
   CHECK(work.intact() && left_dW.intact() && left_db.intact());
 }
@@ -164,8 +166,41 @@ TEST("head: the gradient of the weights that is left, made by another head") {
     check_left({13, 6, 40, tied}, 13);
     check_left({30, 17, 1500, tied}, 11);
     check_left({200, 150, 1000, tied}, 200);
+    check_left({900, 300, 20, tied}, 900);
     check_left({900, 3, 20, tied}, 900);  // more than a block: the ones before are not left
   }
+}
+
+// dW of tied weights is the other's, turned, but for rounding.
+TEST("head: tied weights have the gradients of the same weights turned, in several parts") {
+  if (gemm_path() != GemmPath::packed) return;
+  const std::size_t M = 40, H = 30, V = 2000;
+  Random random(3);
+  const std::vector<float> hs = random.floats(M * H, 1.0), W = random.floats(H * V, 0.3);
+  const std::vector<float> b = random.floats(V, 1.0);
+  std::vector<float> turned(V * H);
+  for (std::size_t v = 0; v < V; ++v) {
+    for (std::size_t h = 0; h < H; ++h) turned[v * H + h] = W[h * V + v];
+  }
+  const std::vector<std::uint32_t> targets = random.tokens(M, V);
+  Buffer packed(packed_head_floats(H, V, true)), packed_tied(packed_head_floats(H, V, true));
+  pack_head(packed.data(), {W.data(), b.data(), H, V, false}, true, 0, 1);
+  pack_head(packed_tied.data(), {turned.data(), b.data(), H, V, true}, true, 0, 1);
+  SoftmaxHead plain({M, H, V, false}, true, packed.data()), tied({M, H, V, true}, true, packed_tied.data());
+  std::vector<float> dhs(M * H), dW(H * V), db(V), tied_dhs(M * H), tied_dW(V * H, NAN), tied_db(V, NAN);
+  CHECK_LT(std::size_t{1}, tied.weight_parts(M));
+  const double loss = plain.forward_backward({hs.data(), W.data(), b.data(), targets.data(), M},
+                                             {dhs.data(), dW.data(), db.data(), 1.0f});
+  CHECK_NEAR(tied.forward_backward({hs.data(), turned.data(), b.data(), targets.data(), M},
+                                   {tied_dhs.data(), tied_dW.data(), tied_db.data(), 1.0f}),
+             loss, 1e-6 * loss);
+  std::vector<double> wanted(V * H);
+  for (std::size_t v = 0; v < V; ++v) {
+    for (std::size_t h = 0; h < H; ++h) wanted[v * H + h] = static_cast<double>(dW[h * V + v]);
+  }
+  CHECK_LE(relative_error(tied_dW, wanted), 1e-6);
+  CHECK_LE(relative_error(tied_dhs, to_double(dhs)), 1e-6);
+  CHECK_LE(relative_error(tied_db, to_double(db)), 1e-6);
 }
 
 TEST("head: logits that rise far above all before them, after several hundred columns") {

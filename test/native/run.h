@@ -62,12 +62,7 @@ class Run {
   /// Windows [from, to) on `workers` ranks.
   std::vector<Outcome> go(std::size_t workers, std::size_t from, std::size_t to, double loss_before = 0.0) {
     std::vector<std::unique_ptr<Runner>> runners;
-    if (options_.helps) {
-      const std::size_t rows = *std::max_element(options_.shard_rows.begin(), options_.shard_rows.end());
-      const std::size_t floats = Runner::work_floats(model.spec, rows, kWindow);
-      while (floats > 0 && work_.size() < std::min(workers, options_.shard_rows.size()))
-        work_.emplace_back(floats);
-    }
+    if (options_.helps) make_places(workers);
     for (std::size_t r = 0; r < workers; ++r) runners.push_back(std::make_unique<Runner>(plan()));
     std::vector<Outcome> outcomes(workers);
     std::vector<std::thread> threads;
@@ -83,28 +78,11 @@ class Run {
     for (std::thread& t : threads) t.join();
     return outcomes;
   }
-  /// Runs rank 0 of `workers` with a place for the work of one.
-  void one_place_for(std::size_t workers) {
-    RunPlan p = plan();
-    Buffer place(std::max<std::size_t>(1, Runner::work_floats(model.spec, options_.shard_rows[0], kWindow)));
-    p.work = {place.data()};
-    Runner(p).run({0, workers, 0, 1, options_.clip});
-  }
-  Control control() { return Control(words); }
-
-  Model model;
-  std::vector<float> params;
-  std::vector<std::vector<float>> grads, states, slots;
-  std::vector<std::uint32_t> edges;
-  std::vector<double> rates;
-  std::vector<std::vector<std::uint32_t>> touched;
-  std::vector<std::uint32_t> tokens, starts;
-
- private:
-  static ModelSpec spec_of(const RunOptions& options) {
-    ModelSpec spec = make_spec(options.cell, kVocabulary, 40, {64});
-    if (options.tied) spec.tie();
-    return spec;
+  /// Places for the work of `ranks`, as far as they have shards.
+  void make_places(std::size_t ranks) {
+    const std::size_t rows = *std::max_element(options_.shard_rows.begin(), options_.shard_rows.end());
+    const std::size_t floats = Runner::work_floats(model.spec, rows, kWindow);
+    while (floats > 0 && work.size() < std::min(ranks, options_.shard_rows.size())) work.emplace_back(floats);
   }
   RunPlan plan() {
     RunPlan p{
@@ -120,15 +98,34 @@ class Run {
     for (auto& s : states) p.states.push_back(s.data());
     for (auto& t : touched) p.touched.push_back(t.data());
     if (packed.size() > 0) p.packed = packed.data();
-    for (auto& w : work_) p.work.push_back(w.data());
+    for (auto& w : work) p.work.push_back(w.data());
     return p;
   }
+  /// A rank's count of parts that were taken, at the end of the control block.
+  std::int32_t& taken(std::size_t rank) {
+    return words[Control::kWords - (Control::kMostSharing - rank) * 16];
+  }
+  Control control() { return Control(words); }
 
+  Model model;
+  std::vector<float> params;
+  std::vector<std::vector<float>> grads, states, slots;
+  std::vector<std::uint32_t> edges;
+  std::vector<double> rates;
+  std::vector<std::vector<std::uint32_t>> touched;
+  std::vector<std::uint32_t> tokens, starts;
+  std::vector<Buffer> work;
+
+ private:
+  static ModelSpec spec_of(const RunOptions& options) {
+    ModelSpec spec = make_spec(options.cell, kVocabulary, 40, {64});
+    if (options.tied) spec.tie();
+    return spec;
+  }
   RunOptions options_;
   std::vector<double> scratch;
   std::vector<float> dropped;
   Buffer packed;
-  std::vector<Buffer> work_;
   alignas(64) std::int32_t words[Control::kWords] = {};
 };
 

@@ -1,6 +1,8 @@
 // Rounds: the same bits for any number of ranks, rounds that join, cancellation at one edge.
 #include "train/runner.h"
 
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 
 #include "reference/model.h"
@@ -70,9 +72,59 @@ TEST("ranks that help each other with weight gradients, or do not: the same bits
   }
 }
 
+// Rank 0 is this thread, which offers its weight gradients and takes none; rank 1 has no shard.
+void check_helper(const std::string& cell, bool tied) {
+  RunOptions options{{7}, cell};
+  options.tied = tied;
+  options.shared_weights = false;
+  Run run(options), alone(options);
+  run.make_places(2);
+  if (run.work.empty()) return;  // this CPU packs nothing
+  const RunPlan plan = run.plan();
+  std::string error;
+  std::thread helper([&] { error = thrown_code([&] { Runner(plan).run({1, 2, 0, 1, 0.0}); }); });
+  const WindowInput in{plan.tokens, plan.length, plan.stream_starts, 0, 7, Run::kWindow};
+  const float scale = 1.0f / (7 * Run::kWindow);
+  Replica replica(plan.spec, plan.offsets, 7, Run::kWindow, true, {nullptr, true});
+  Replica whole(plan.spec, plan.offsets, 7, Run::kWindow, true);
+  replica.work_in(plan.work[0]);
+  replica.train_window(plan.grads[0], plan.states[0], plan.params, in, scale, nullptr, true);
+  run.control().offer(0);
+  run.control().barrier(2);  // the gradients of all ranks are there
+  std::vector<float> grads(plan.params_length);
+  whole.train_window(grads.data(), alone.states[0].data(), plan.params, in, scale);
+  CHECK(same_bits(run.grads[0], grads));
+  run.control().poison();
+  helper.join();
+  CHECK_EQ(error, std::string("ERR_TIMERNN_WORKER"));
+}
+
+TEST("a rank without a shard makes the weight gradients that another one offers") {
+  for (const std::string& cell : cell_names()) {
+    for (const bool tied : {false, true}) check_helper(cell, tied);
+  }
+}
+
+TEST("a count that somebody else overwrites: no address outside, and an end") {
+  Run run;
+  std::atomic<bool> over{false};
+  std::thread vandal([&] {
+    std::atomic_ref<std::int32_t> word(run.taken(1));
+    while (!over.load()) word.store(INT32_MAX);  // an offer whose parts are gone
+  });
+  for (const Outcome& outcome : run.go(2, 0, 10)) {
+    CHECK(outcome.error.empty() || outcome.error == "ERR_TIMERNN_DIVERGED" ||
+          outcome.error == "ERR_TIMERNN_WORKER");
+  }
+  over.store(true);
+  vandal.join();
+}
+
 TEST("fewer places for work than ranks with a shard are refused") {
   Run run;
-  CHECK_CODE(run.one_place_for(2), "ERR_TIMERNN_OPTION");
+  run.make_places(1);
+  if (run.work.empty()) return;
+  CHECK_CODE(Runner(run.plan()).run({0, 2, 0, 1, 0.0}), "ERR_TIMERNN_OPTION");
 }
 
 TEST("rounds join: [0, 20), [20, 50) by other numbers of ranks are one run") {
