@@ -85,6 +85,12 @@ class SoftmaxHead {
   double losses(const std::uint32_t* targets, std::size_t rows, bool gradient);
   void finish_hidden(float* dhs, const std::uint32_t* targets, std::size_t rows, float scale) const;
   void pack_hidden(const float* hs, std::size_t rows, float scale);
+  /// Floats of e, of h · inverse behind it, and of 1 / Σe behind that; each starts on a cache line.
+  struct WorkSizes {
+    std::size_t e, columns, inverse;
+    std::size_t floats() const { return e + columns + inverse; }
+  };
+  static WorkSizes work_sizes(const HeadDims& d, std::size_t rows);
   struct Work {
     const float *e, *columns, *inverse;
   };
