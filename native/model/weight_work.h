@@ -1,7 +1,7 @@
 // What is left of a window once its backward pass has gone through all steps: the gradients of the weights, a
 // third of the work and none of it in a fixed order. Their factors are packed into memory that all ranks
-// share, and then anybody multiplies parts of them; see train/runner.h for who does. Refuses to do: the
-// output layer's gradient, whose factors are the head's (losses/softmax_head.h).
+// share, and then anybody multiplies parts of them; see train/runner.h for who does.
+// Refuses to do: the output layer's gradient, whose factors are the head's (losses/softmax_head.h).
 #pragma once
 
 #include <cstddef>

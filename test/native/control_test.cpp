@@ -58,15 +58,20 @@ TEST("the same with many more ranks than cores") {
 // without sleeping.
 constexpr std::size_t kSleepersWord = 80;
 
+// A thread that poisons the block when that many ranks sleep.
+std::thread poisons_once_asleep(Block& block, std::int32_t ranks) {
+  return std::thread([&block, ranks] {
+    std::atomic_ref<std::int32_t> sleepers(block.words[kSleepersWord]);
+    while (sleepers.load() < ranks) std::this_thread::yield();
+    block.control.poison();
+  });
+}
+
 TEST("poison lets out those who sleep, and all who come later") {
   for (int round = 0; round < 20; ++round) {
     Block block;
     std::atomic<int> refused{0};
-    std::thread killer([&] {
-      std::atomic_ref<std::int32_t> sleepers(block.words[kSleepersWord]);
-      while (sleepers.load() < 3) std::this_thread::yield();
-      block.control.poison();
-    });
+    std::thread killer = poisons_once_asleep(block, 3);
     in_threads(3, [&](std::size_t) {
       refused += thrown_code([&] { block.control.barrier(4); }) == "ERR_TIMERNN_WORKER" ? 1 : 0;
       refused += thrown_code([&] { block.control.barrier(4); }) == "ERR_TIMERNN_WORKER" ? 1 : 0;
@@ -159,11 +164,7 @@ TEST("who waits for an offer is let go by poison, however often it waits") {
   for (int round = 0; round < 20; ++round) {
     Block block;
     std::atomic<int> left{0};
-    std::thread killer([&] {
-      std::atomic_ref<std::int32_t> sleepers(block.words[kSleepersWord]);
-      while (sleepers.load() < 2) std::this_thread::yield();
-      block.control.poison();
-    });
+    std::thread killer = poisons_once_asleep(block, 2);
     in_threads(2, [&](std::size_t) {
       while (!block.control.poisoned()) block.control.await_offer(block.control.offer_count(), 2);
       ++left;
