@@ -2,12 +2,19 @@
 
 /**
  * @param {(line: string) => void} print gets one line for each test, and the details of failed ones
- * @returns {{ line: (line: string) => void, counts: () => { passed: number, failed: number, skipped: number } }}
+ * @returns {{ line: (line: string) => void, counts: () => { passed: number, failed: number, skipped: number }, failures: string[] }}
+ *   failures: what was printed of failed tests, to be said again where nobody has to look for it
  */
 export function createTapReader(print) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const announced = {};
+  const failures = [];
   let failing = false;
+
+  const printFailure = (line) => {
+    failures.push(line);
+    print(line);
+  };
 
   const test = (ok, title, directive) => {
     failing = false;
@@ -20,7 +27,7 @@ export function createTapReader(print) {
     } else {
       counts.failed += 1;
       failing = true;
-      print(`  ✖ ${title}`);
+      printFailure(`  ✖ ${title}`);
     }
   };
 
@@ -31,10 +38,11 @@ export function createTapReader(print) {
       if (point !== null) test(point[1] === undefined, point[2], point[3]);
       else if (total !== null) announced[total[1]] = Number(total[2]);
       else if (/^# {3}/.test(line)) print(`      ${line.slice(4)}`);
-      else if (failing && /^\s+\S/.test(line) && !/^\s+(?:---|\.\.\.)$/.test(line)) print(`  ${line}`);
+      else if (failing && /^\s+\S/.test(line) && !/^\s+(?:---|\.\.\.)$/.test(line)) printFailure(`  ${line}`);
       // What is neither TAP nor indented comes from the runner itself, e.g. a configuration that it cannot read.
       else if (!/^(?:TAP version|1\.\.|#|\s|$)/.test(line)) print(`  ${line}`);
     },
+    failures,
     /** AVA's own closing numbers go before ours where they say more failures: a crash is no test point. */
     counts: () => ({
       ...counts,

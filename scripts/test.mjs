@@ -55,8 +55,9 @@ async function runNativeTests() {
   console.log('Running the C++ tests…');
   const args = ['--test-dir', build, '--output-junit', junit, '--output-on-failure', '--parallel', parallel];
   const result = await run('ctest', args, { onLine: (line) => line !== '' && console.log(`  ${line}`) });
-  const counts = readJunit(junit);
-  return settle('ctest', counts, result);
+  // Its closing list, e.g. `	 12 - native.control (Failed)`.
+  const failures = result.output.split('\n').filter((line) => /^\s+\d+ - \S+ \(/.test(line));
+  return { ...settle('ctest', readJunit(junit), result), failures: failures.map((line) => `  ✖ ${line.trim()}`) };
 }
 
 async function runTypeScriptTests(args) {
@@ -65,7 +66,7 @@ async function runTypeScriptTests(args) {
   console.log('Running the TypeScript tests…');
   const reader = createTapReader((line) => console.log(line));
   const result = await run(tool('ava'), ['--tap', ...args], { onLine: reader.line });
-  const counts = settle('ava', reader.counts(), result);
+  const counts = { ...settle('ava', reader.counts(), result), failures: reader.failures };
   return typed ? counts : { ...counts, failed: counts.failed + 1 };
 }
 
@@ -84,10 +85,13 @@ const results = args.length > 0 ? [] : [await runNativeTests()];
 results.push(await runTypeScriptTests(args));
 
 const total = { passed: 0, failed: 0, skipped: 0 };
-for (const { passed, failed, skipped = 0 } of results) {
+const failures = [];
+for (const { passed, failed, skipped = 0, failures: said = [] } of results) {
+  failures.push(...said);
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
 }
+if (failures.length > 0) console.log(`\nFailed:\n${failures.join('\n')}`);
 console.log(`\n${summary(total)}`);
 if (total.failed > 0) process.exitCode = 1;
