@@ -36,10 +36,10 @@ void check_length(const Napi::Value& value, const char* name, std::size_t least)
 // trainer's is; a caller of the addon who transfers an array of a run away takes memory from under it.
 Napi::Object snapshot(const Napi::Object& run) {
   Napi::Object out = Napi::Object::New(run.Env());
-  for (const char* name :
-       {"spec",    "offsets", "params",    "tokens", "streamStarts",   "streamSteps", "window",
-        "control", "scratch", "packed",    "grads",  "states",         "touched",     "shardRows",
-        "edges",   "rates",   "optimizer", "slots",  "regularization", "dropped",     "work"}) {
+  for (const char* name : {"spec",           "offsets",   "params",  "tokens",  "streamStarts", "streamSteps",
+                           "window",         "control",   "scratch", "packed",  "grads",        "states",
+                           "touched",        "shardRows", "edges",   "rates",   "optimizer",    "slots",
+                           "regularization", "dropped",   "work",    "averages"}) {
     out.Set(name, run.Get(name));
   }
   for (const char* name : {"grads", "states", "touched", "shardRows", "slots", "work"}) {
@@ -129,7 +129,7 @@ void optimizer(RunPlan& plan, const Napi::Value& value) {
 }
 
 void slots(RunPlan& plan, const Napi::Value& slots) {
-  const std::size_t count = plan.optimizer->slot_count();
+  const std::size_t count = plan.optimizer->slot_count() + (plan.averages ? 1 : 0);
   plan.slots = float_list(slots, "slots", count);
   for (std::uint32_t s = 0; s < count; ++s) {
     floats(slots.As<Napi::Array>().Get(s), "slots[]", plan.params_length);
@@ -177,6 +177,7 @@ RunPlan plan(const Napi::Object& o) {
   out.edges = edges.data;
   out.windows = edges.length - 1;
   out.rates = doubles(o.Get("rates"), "rates", out.windows).data;
+  out.averages = o.Get("averages").ToBoolean();
   slots(out, o.Get("slots"));
   const Napi::Value dropped = o.Get("dropped");
   if (!dropped.IsUndefined()) out.dropped = floats(dropped, "dropped", params.length).data;

@@ -101,8 +101,13 @@ export interface NativeRun {
   rates: Float64Array;
   /** @default plain SGD */
   optimizer?: NativeOptimizer;
-  /** The optimiser's arenas, laid out like params; as many as `optimizers()` names; zero at first. */
+  /**
+   * The optimiser's arenas, laid out like params; as many as `optimizers()` names, and behind them that of the average
+   * where `averages`; zero at first.
+   */
   slots: Float32Array[];
+  /** Whether the parameters are averaged, from the round's `averageFrom` on. @default false */
+  averages?: boolean;
   /** @default none */
   regularization?: NativeRegularization;
   /** An arena laid out like params; only where weights drop out of some layer. Scratch of the run. */
@@ -172,7 +177,7 @@ export interface RoundCall {
   clip: number;
   /** Each gradient is cut off at ± this after that; 0 = no clipping. */
   clipValue: number;
-  /** Averaged SGD: updates of the run after which the average starts; Infinity = not yet. */
+  /** Updates of the run after which the average starts; Infinity = not yet. */
   averageFrom: number;
   /** Nats of the epoch's windows before `from`; the round goes on counting from there. */
   lossBefore: number;
@@ -268,7 +273,7 @@ export interface Binding {
 
   /** Cells in the registry. */
   cells(): string[];
-  /** Optimisers in the registry, and the names of their slots (`momentum`; `squares`; `m` and `v`; `average`). */
+  /** Optimisers in the registry, and the names of their slots (`momentum`; `squares`; `m` and `v`). */
   optimizers(): { name: string; slots: string[] }[];
   tensorTable(spec: NativeSpec): NativeTensor[];
   /** Floats of hidden state for `rows` streams. */

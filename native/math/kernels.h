@@ -194,7 +194,8 @@ struct Kernels {
   void (*update_nesterov)(const UpdateStep& s);
   void (*update_scaled)(const UpdateStep& s);  ///< slots: q; q ← a·q + b·g²
   void (*update_adam)(const UpdateStep& s);  ///< slots: m, v; a: 1 − β₁, b: β₂, c: 1 − β₂, d: factor on √v
-  void (*update_average)(const UpdateStep& s);  ///< slots: average; a: its share of the new parameters
+  /// x[i] += share · (p[i] − x[i]); with a share of 1, p[i].
+  void (*average)(float* x, const float* p, float share, std::size_t n);
   /// out[i] = in[i] · scale where keep[i], else 0. out may be in.
   void (*dropout_forward)(float* out, const float* in, const std::uint8_t* keep, float scale, std::size_t n);
   /// See DropoutBackward.

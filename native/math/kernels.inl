@@ -401,7 +401,7 @@ const Kernels TIMERNN_TABLE = {
     update_momentum<true>,
     update_scaled,
     update_adam,
-    update_average,
+    average,
     dropout_forward,
     dropout_backward,
     column_sums,

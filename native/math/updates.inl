@@ -57,17 +57,9 @@ void update_adam(const UpdateStep& s) {
   }
 }
 
-// p ← p − η·g, then the average x ← x + a·(p − x).
-void update_average(const UpdateStep& s) {
-  float* __restrict p = s.params, * __restrict x = s.slots[0];
-  const float* __restrict grads = s.grads;
-  const float decay = s.decay, rate = s.rate, a = s.a;
-  for (std::size_t i = 0; i < s.n; ++i) {
-    const float moved = p[i] - (decay * p[i] + rate * clipped(grads[i], s));
-    p[i] = moved;
-    // With a = 1 this is p, not x + (p − x), which rounds.
-    x[i] = a == 1.0f ? moved : x[i] + a * (moved - x[i]);
-  }
+// x ← x + a·(p − x). With a = 1 this is p, not x + (p − x), which rounds.
+void average(float* __restrict x, const float* __restrict p, float a, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = a == 1.0f ? p[i] : x[i] + a * (p[i] - x[i]);
 }
 
 void dropout_forward(float* out, const float* in, const std::uint8_t* keep, float scale, std::size_t n) {

@@ -30,8 +30,7 @@ struct UpdateArgs {
   float clip_scale;  ///< factor that clips by the norm: min(1, clip / norm)
   float clip_value;  ///< then every number is cut off at ± this; infinite for no limit
   double learning_rate;
-  double step;          ///< of the run, from 1
-  double average_from;  ///< averaged SGD: steps before the average starts; may be infinite
+  double step;  ///< of the run, from 1
   const OptimizerNumbers& numbers;
 };
 
@@ -45,6 +44,12 @@ struct Optimizer {
 
 const Optimizer* find_optimizer(const std::string& name);
 const std::vector<const Optimizer*>& optimizers();
+
+/// The mean x of the parameters p after each step since `from` (Polyak and Juditsky 1992), of any optimiser;
+/// PyTorch's formula for averaged SGD: at step t, once t > from, x ← x + (p − x) / max(1, t − 1 − from).
+/// Until then x is not touched; the two first steps set it to p.
+/// @param from  steps before the average starts; may be infinite
+void average_parameters(float* average, const float* params, std::size_t n, double step, double from);
 
 /// Factor that brings a gradient of this norm down to `clip`; 1 where it is below or where clip is 0.
 double clip_factor(double norm, double clip);

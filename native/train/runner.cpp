@@ -35,7 +35,7 @@ Runner::Runner(RunPlan plan)
       control_(plan_.control),
       placement_(control_.cores()),
       rows_(plan_.spec.vocabulary),
-      sparse_(!plan_.spec.tied && plan_.optimizer->slot_count() == 0 && plan_.numbers.weight_decay == 0.0),
+      sparse_(!plan_.spec.tied && slot_count() == 0 && plan_.numbers.weight_decay == 0.0),
       weight_drop_(plan_.spec, plan_.offsets, plan_.regularization, dense_first()) {
   check_plan();
   std::size_t first = 0;
@@ -64,9 +64,8 @@ Runner::Runner(RunPlan plan)
 void Runner::check_plan() const {
   const std::size_t end = plan_.offsets[0] + plan_.spec.vocabulary * plan_.spec.embedding;
   const std::size_t next = *std::min_element(plan_.offsets.begin() + 1, plan_.offsets.end());
-  if (plan_.slots.size() != plan_.optimizer->slot_count() ||
-      (plan_.dropped == nullptr && !weight_drop_.none())) {
-    throw Error("ERR_TIMERNN_SHAPE", "Expected " + std::to_string(plan_.optimizer->slot_count()) +
+  if (plan_.slots.size() != slot_count() || (plan_.dropped == nullptr && !weight_drop_.none())) {
+    throw Error("ERR_TIMERNN_SHAPE", "Expected " + std::to_string(slot_count()) +
                                          " slots, and a place for dropped weights where they drop, got " +
                                          std::to_string(plan_.slots.size()) + " and " +
                                          (plan_.dropped == nullptr ? "none" : "one"));
@@ -175,23 +174,27 @@ void Runner::update(const RoundCall& call, std::size_t window, double norm) {
       call.clip_value > 0.0 ? static_cast<float>(call.clip_value) : std::numeric_limits<float>::infinity(),
       plan_.rates[window],
       static_cast<double>(call.done + window - call.from + 1),
-      call.average_from,
       plan_.numbers};
   if (sparse_) rows_.update(*plan_.optimizer, plan_.params + plan_.offsets[0], embedding(), args);
-  update_chunks(args, my_chunks(call));
+  update_chunks(args, call.average_from, my_chunks(call));
 }
 
-void Runner::update_chunks(UpdateArgs args, ChunkRange range) {
+void Runner::update_chunks(UpdateArgs args, double average_from, ChunkRange range) {
   // Where a list says which rows of the table a window will clear, shard 0 must not be left with the sum's.
   const std::size_t table = sparse_ || plan_.spec.tied ? 0 : plan_.offsets[1] - dense_first();
   for (std::size_t c = range.begin; c < range.end; ++c) {
     const std::size_t begin = c * kReduceChunk, end = std::min(begin + kReduceChunk, dense_length());
     args.params = plan_.params + dense_first() + begin;
     args.grads = dense_[0] + begin;
-    for (std::size_t s = 0; s < plan_.slots.size(); ++s)
+    for (std::size_t s = 0; s < plan_.optimizer->slot_count(); ++s)
       args.slots[s] = plan_.slots[s] + dense_first() + begin;
     args.n = end - begin;
     plan_.optimizer->update(args);
+    if (plan_.averages) {
+      // The parameters are in the first cache still.
+      average_parameters(plan_.slots.back() + dense_first() + begin, args.params, args.n, args.step,
+                         average_from);
+    }
     if (begin < table) std::fill(dense_[0] + begin, dense_[0] + std::min(end, table), 0.0f);
   }
 }

@@ -53,7 +53,8 @@ struct RunPlan {
   std::vector<float*> work = {};
   const Optimizer* optimizer = find_optimizer("sgd");
   OptimizerNumbers numbers = {};
-  std::vector<float*> slots = {};  ///< the optimiser's arenas
+  std::vector<float*> slots = {};  ///< the optimiser's arenas; behind them the average's, where there is one
+  bool averages = false;           ///< whether an average is kept, see average_parameters()
   Regularization regularization = {};
   float* dropped = nullptr;  ///< an arena, where weights drop out
 };
@@ -63,7 +64,7 @@ struct RoundCall {
   double clip;                ///< global norm; 0: no limit
   std::uint64_t done = 0;     ///< windows of the run before `from`
   double clip_value = 0.0;    ///< of each number; 0: no limit
-  double average_from = 0.0;  ///< see UpdateArgs
+  double average_from = 0.0;  ///< see average_parameters()
   double loss_before = 0.0;   ///< nats of the epoch's windows before `from`
 };
 
@@ -101,6 +102,7 @@ class Runner {
   void check_plan() const;
   void check(const RoundCall& call) const;
   /// Parameters from here on are reduced and updated by chunks; those before, the embedding's, by rows.
+  std::size_t slot_count() const { return plan_.optimizer->slot_count() + (plan_.averages ? 1 : 0); }
   std::size_t dense_first() const { return sparse_ ? plan_.offsets[1] : plan_.offsets[0]; }
   std::size_t dense_length() const { return plan_.params_length - dense_first(); }
   ChunkRange my_chunks(const RoundCall& call) const {
@@ -121,7 +123,7 @@ class Runner {
   EmbeddingGradients embedding() const;
   void reduce(const RoundCall& call);
   void update(const RoundCall& call, std::size_t window, double norm);
-  void update_chunks(UpdateArgs args, ChunkRange range);
+  void update_chunks(UpdateArgs args, double average_from, ChunkRange range);
   void run_window(const RoundCall& call, std::size_t window, RoundResult& result);
 
   RunPlan plan_;

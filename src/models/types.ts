@@ -140,7 +140,7 @@ export interface LanguageModelOptions {
 
 /**
  * How a model is trained. `save()` in the loop's body writes the parameters of that moment: neither the best ones, nor the
- * average of `asgd`, which the model gets when the run ends by itself. `best.safetensors` of `run` has those at any time.
+ * average of an averaging optimiser, which the model gets when the run ends by itself. `best.safetensors` of `run` has those at any time.
  */
 export interface TrainOptions {
   /** Streams N of the mini-batch. @default 32, or as many as have a whole window each where the corpus is short */
@@ -160,8 +160,8 @@ export interface TrainOptions {
   /** Step size, or a function of the epoch (from 0). @default 1; 0.001 for adam, adamw and rmsprop, 0.01 for adagrad */
   learningRate?: number | ((epoch: number) => number);
   /**
-   * How the step size changes from there. Not together with a function as `learningRate`; with `asgd` a plateau must not
-   * `restore`.
+   * How the step size changes from there. Not together with a function as `learningRate`; where the
+   * optimiser averages a plateau must not `restore`.
    * @default constant
    */
   schedule?: ScheduleOptions;
@@ -209,7 +209,25 @@ export interface TrainOptions {
 export type OptimizerName = OptimizerOptions['name'];
 
 /** An optimiser and its numbers; the defaults are PyTorch's, but for momentum (theirs 0) and asgd's lambda (theirs 1e-4). */
-export type OptimizerOptions =
+export type OptimizerOptions = AverageOptions & OptimizerNumbers;
+
+/**
+ * The average of the parameters after each step from some step on (Polyak & Juditsky 1992), of any optimiser. It is what
+ * counts then: held-out text is measured with it, and the model ends with it.
+ */
+export interface AverageOptions {
+  /**
+   * The step (updates of the run) after which the average starts, or `'non-monotonic'`: once `heldOut` was worse than
+   * the best of all but the last `patience` epochs (Merity et al. 2017). Default: no average; for `asgd`
+   * 'non-monotonic' where there is `heldOut`, else 0.
+   */
+  averageFrom?: number | 'non-monotonic';
+  /** Epochs, with 'non-monotonic'. @default 5 */
+  patience?: number;
+}
+
+/** An optimiser and the numbers of its own. */
+export type OptimizerNumbers =
   | { name: 'sgd' }
   /** v ← μ·v + g; p ← p − η·v. `momentum` μ, default 0.9. */
   | { name: 'momentum' | 'nesterov'; momentum?: number }
@@ -219,13 +237,8 @@ export type OptimizerOptions =
   | { name: 'rmsprop'; smoothing?: number; epsilon?: number }
   /** Kingma & Ba 2015; Loshchilov & Hutter 2019. Defaults 0.9, 0.999, 1e-8. */
   | { name: 'adam' | 'adamw'; beta1?: number; beta2?: number; epsilon?: number }
-  /**
-   * Averaged SGD (Polyak & Juditsky 1992). What counts is the average of the parameters from some step on: held-out
-   * text is measured with it, and the model ends with it. `averageFrom`: that step (updates of the run), or
-   * `'non-monotonic'`: once `heldOut` was worse than the best of all but the last `patience` epochs (NT-ASGD,
-   * Merity et al. 2017). Defaults: 'non-monotonic' where there is `heldOut`, else 0; patience 5; lambda 0; power 0.75.
-   */
-  | { name: 'asgd'; averageFrom?: number | 'non-monotonic'; patience?: number; lambda?: number; power?: number };
+  /** SGD that averages without being asked, and whose step size may fall by itself. `lambda` 0; `power` 0.75. */
+  | { name: 'asgd'; lambda?: number; power?: number };
 
 /** How the step size changes from epoch to epoch. `learningRate` is where it starts. */
 export type ScheduleOptions =
@@ -237,7 +250,7 @@ export type ScheduleOptions =
   /**
    * Times `factor` after an epoch whose `heldOut` was not better than the best so far by `threshold` (a share of the
    * loss, default 0) `patience` times in a row (default 1); training goes on from the best parameters where `restore`
-   * (default true; refused with `asgd`), and ends once the step size is below `minimum` (default 0). Where it goes back,
+   * (default true; refused with an average), and ends once the step size is below `minimum` (default 0). Where it goes back,
    * the model in the loop's body is the best one already, not that of the report.
    */
   | { kind: 'plateau'; factor: number; patience?: number; threshold?: number; restore?: boolean; minimum?: number }
@@ -249,7 +262,7 @@ export interface RunOptions {
   /**
    * A directory of its own: `run.json` (what was asked, on which machine, and where the weights came from),
    * `metrics.jsonl` (a line an epoch), `checkpoints/`, and with `heldOut` `best.safetensors`, the model as it was best
-   * (with `asgd` the average, once there is one), also while the run goes on.
+   * (the average, once there is one), also while the run goes on.
    * Refused where it holds such files without a `run.json`, since they are somebody else's.
    */
   directory: string | URL;
@@ -311,7 +324,7 @@ export interface TrainProgress {
   /** Whether no epoch before was better on `heldOut`. */
   best?: boolean;
   /**
-   * True where `heldOutLoss` is that of the average of `asgd`, which the model in the loop's body is not: it still has
+   * True where `heldOutLoss` is that of the optimiser's average, which the model in the loop's body is not: it still has
    * the parameters that are averaged. Left out otherwise.
    */
   averaging?: true;

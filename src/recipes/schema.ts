@@ -74,20 +74,28 @@ const schedule = z.discriminatedUnion(
 );
 
 const NAMES = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'asgd'] as const;
+const average = {
+  averageFrom: z.union([z.int().min(0), z.literal('non-monotonic')]).optional(),
+  patience: count.optional(),
+};
 const adam = { beta1: number.optional(), beta2: number.optional(), epsilon: number.optional() };
 const optimizer = z.union(
   [
     z.enum(NAMES),
     z.discriminatedUnion('name', [
-      z.strictObject({ name: z.literal('sgd') }),
-      z.strictObject({ name: z.enum(['momentum', 'nesterov']), momentum: number.optional() }),
-      z.strictObject({ name: z.literal('adagrad'), epsilon: number.optional() }),
-      z.strictObject({ name: z.literal('rmsprop'), smoothing: number.optional(), epsilon: number.optional() }),
-      z.strictObject({ name: z.enum(['adam', 'adamw']), ...adam }),
+      z.strictObject({ name: z.literal('sgd'), ...average }),
+      z.strictObject({ name: z.enum(['momentum', 'nesterov']), momentum: number.optional(), ...average }),
+      z.strictObject({ name: z.literal('adagrad'), epsilon: number.optional(), ...average }),
+      z.strictObject({
+        name: z.literal('rmsprop'),
+        smoothing: number.optional(),
+        epsilon: number.optional(),
+        ...average,
+      }),
+      z.strictObject({ name: z.enum(['adam', 'adamw']), ...adam, ...average }),
       z.strictObject({
         name: z.literal('asgd'),
-        averageFrom: z.union([z.int().min(0), z.literal('non-monotonic')]).optional(),
-        patience: count.optional(),
+        ...average,
         lambda: number.optional(),
         power: number.optional(),
       }),

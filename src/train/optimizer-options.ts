@@ -8,13 +8,13 @@ import type { NativeOptimizer } from '../native-types.js';
 import { checkNames, expectShare } from '../options.js';
 import { expectRate, LARGEST_FLOAT, optionError } from './checks.js';
 
-/** Since when averaged SGD averages: a step of the run, or once `heldOut` has not got better for that many epochs. */
+/** Since when the parameters are averaged: a step of the run, or once `heldOut` has not got better for that many epochs. */
 export type AverageFrom = { step: number } | { patience: number };
 
 /** An optimiser with every default filled in. */
 export interface ResolvedOptimizer {
   native: NativeOptimizer;
-  /** Set for `asgd` alone. */
+  /** Undefined where nothing is averaged. */
   averageFrom: AverageFrom | undefined;
 }
 
@@ -70,7 +70,12 @@ export function optimizerDefaults(name: string): { learningRate: number; weightD
   return { learningRate, weightDecay };
 }
 
-function resolveAverageFrom(given: OptimizerOptions & { name: 'asgd' }, hasHeldOut: boolean): AverageFrom {
+/** Averaged SGD averages in any case, the others where `averageFrom` says so. */
+function resolveAverageFrom(given: OptimizerOptions, hasHeldOut: boolean): AverageFrom | undefined {
+  if (given.name !== 'asgd' && given.averageFrom === undefined) {
+    if (given.patience === undefined) return undefined;
+    throw optionError('optimizer.patience', 'left out where averageFrom is', given.patience);
+  }
   const { averageFrom: from = hasHeldOut ? 'non-monotonic' : 0, patience = 5 } = given;
   if (from !== 'non-monotonic') {
     if (given.patience !== undefined) {
@@ -97,13 +102,10 @@ export function resolveOptimizer(given: unknown, hasHeldOut: boolean): ResolvedO
   }
   const { numbers } = ENTRIES[name as OptimizerName];
   const own = typeof given === 'string' ? {} : (given as Record<string, unknown>);
-  const more = name === 'asgd' ? ['averageFrom', 'patience'] : [];
-  checkNames(own, ['name', ...more, ...Object.keys(numbers)], `optimizer ${name}`);
+  checkNames(own, ['name', 'averageFrom', 'patience', ...Object.keys(numbers)], `optimizer ${name}`);
   const native: NativeOptimizer = { name };
   for (const [key, { value, check }] of Object.entries(numbers)) {
     native[key as keyof Numbers] = check(`optimizer.${key}`, own[key] === undefined ? value : own[key]);
   }
-  const averageFrom =
-    name === 'asgd' ? resolveAverageFrom(own as OptimizerOptions & { name: 'asgd' }, hasHeldOut) : undefined;
-  return { native, averageFrom };
+  return { native, averageFrom: resolveAverageFrom({ ...own, name } as OptimizerOptions, hasHeldOut) };
 }

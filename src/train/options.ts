@@ -133,10 +133,10 @@ function resolveRates(options: TrainOptions, defaultRate: number, hasHeldOut: bo
   };
 }
 
-/** The average is what counts of averaged SGD; steps back to an older one would be averaged with what they undo. */
+/** The average is what counts where there is one; steps back to an older one would be averaged with what they undo. */
 function checkRestore(schedule: ResolvedSchedule, optimizer: ResolvedOptimizer): void {
   if (schedule.kind === 'plateau' && schedule.restore && optimizer.averageFrom !== undefined) {
-    throw optionError('schedule.restore', 'false with the optimizer asgd', schedule.restore);
+    throw optionError('schedule.restore', 'false where the optimizer averages', schedule.restore);
   }
 }
 

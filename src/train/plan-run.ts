@@ -9,6 +9,7 @@ import { allocateFloats, expectRoom } from '../memory/arena.js';
 import type { ModelSpec } from '../models/types.js';
 import { native } from '../native.js';
 import type { NativeRegularization, NativeRun } from '../native-types.js';
+import type { ResolvedOptimizer } from './optimizer-options.js';
 import type { ResolvedOptions } from './options.js';
 import type { TrainingTarget } from './target.js';
 import { fillEdges, mostSteps, mostWindows, type WindowRule } from './windows.js';
@@ -54,12 +55,12 @@ function keepsBest({ heldOut, schedule }: ResolvedOptions): boolean {
   return heldOut !== undefined && (heldOut.keepBest || (schedule.kind === 'plateau' && schedule.restore));
 }
 
-function slotNamesOf(optimizer: string): string[] {
-  const entry = native.optimizers().find(({ name }) => name === optimizer);
+function slotNamesOf({ native: { name }, averageFrom }: ResolvedOptimizer): string[] {
+  const entry = native.optimizers().find((optimizer) => optimizer.name === name);
   if (entry === undefined) {
-    throw new TimeRNNError('ERR_TIMERNN_INTERNAL', `Expected the addon to have the optimizer ${optimizer}, got none`);
+    throw new TimeRNNError('ERR_TIMERNN_INTERNAL', `Expected the addon to have the optimizer ${name}, got none`);
   }
-  return entry.slots;
+  return averageFrom === undefined ? entry.slots : [...entry.slots, 'average'];
 }
 
 /** Arenas and states, all zero. */
@@ -106,7 +107,7 @@ export function planRun(target: TrainingTarget, corpus: Corpus, options: Resolve
   const { window, randomWindows: random, seed } = options;
   const rule: WindowRule = { steps: streams.steps, window, random, seed };
   const shardRows = planShards(options.streams, options.shards);
-  const slotNames = slotNamesOf(options.optimizer.native.name);
+  const slotNames = slotNamesOf(options.optimizer);
   const regularization = regularizationOf(parts.spec, options);
   const drops = regularization?.weights.some((share) => share > 0) ?? false;
   const arenas = shardRows.length + slotNames.length + Number(drops) + Number(keepsBest(options));
@@ -127,6 +128,7 @@ export function planRun(target: TrainingTarget, corpus: Corpus, options: Resolve
     streamStarts: starts,
     streamSteps: streams.steps,
     optimizer: options.optimizer.native,
+    averages: options.optimizer.averageFrom !== undefined,
     ...(regularization && { regularization }),
   };
   // Whatever reads the edges before the first epoch finds an epoch there.

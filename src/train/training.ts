@@ -170,7 +170,7 @@ export class Training {
   get #counted(): Float32Array<SharedArrayBuffer> {
     const { averageFrom, done } = this.#state;
     const begun = averageFrom !== null && done > averageFrom;
-    return begun ? this.#plan.run.slots[0]! : this.#target.params;
+    return begun ? this.#plan.run.slots.at(-1)! : this.#target.params;
   }
 
   async #measure(params: Float32Array<SharedArrayBuffer>): Promise<number | undefined> {

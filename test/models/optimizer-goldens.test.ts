@@ -59,11 +59,10 @@ function start({ name, learningRate, numbers, tied = false }: Steps) {
   for (const [tensor, view] of viewsOf(params as Float32Array<SharedArrayBuffer>, layout)) {
     view.set(floats((tied ? golden.tiedWeights : golden.weights)[tensor]!));
   }
-  const { averageFrom: _, ...rest } = numbers;
-  const slots = native
-    .optimizers()
-    .find((optimizer) => optimizer.name === name)!
-    .slots.map(arena);
+  const { averageFrom, ...rest } = numbers;
+  const { slots: own } = native.optimizers().find((optimizer) => optimizer.name === name)!;
+  const averages = averageFrom !== undefined;
+  const slots = [...own, ...(averages ? ['average'] : [])].map(arena);
   const runner = new native.Runner({
     spec,
     params,
@@ -79,6 +78,7 @@ function start({ name, learningRate, numbers, tied = false }: Steps) {
     edges: Uint32Array.from({ length: golden.windows + 1 }, (_, w) => w * T),
     rates: new Float64Array(golden.windows).fill(learningRate),
     optimizer: { name, ...rest },
+    averages,
     slots,
     control: new Int32Array(new SharedArrayBuffer(native.controlInts() * 4)),
     scratch: new Float64Array(new SharedArrayBuffer(native.scratchDoubles(layout.length, 1) * 8)),
@@ -113,6 +113,6 @@ for (const [title, steps] of Object.entries(golden.steps)) {
       }
     };
     compare('', params, steps.weights);
-    if (steps.average) compare('average ', slots[0]!, steps.average);
+    if (steps.average) compare('average ', slots.at(-1)!, steps.average);
   });
 }

@@ -49,7 +49,7 @@ Result by_rows(Tables t, std::size_t workers) {
   for (std::size_t r = workers; r-- > 0;) ranks[r].reduce(out.squares.data(), g, r, workers);  // in any order
   for (std::size_t r = 0; r < workers; ++r) {
     const OptimizerNumbers numbers;
-    const UpdateArgs args{nullptr, nullptr, {}, 0, 0.5f, INFINITY, 0.25, 1.0, 0.0, numbers};
+    const UpdateArgs args{nullptr, nullptr, {}, 0, 0.5f, INFINITY, 0.25, 1.0, numbers};
     ranks[r].update(*find_optimizer("sgd"), out.params.data(), g, args);
   }
   return out;

@@ -10,7 +10,6 @@ namespace {
 struct Case {
   const char* name;
   OptimizerNumbers numbers;
-  double average_from;
   /// One step of one parameter: p, g, the slots, t from 1.
   void (*step)(double& p, double g, double (&slot)[2], double rate, double t, const Case& c);
 };
@@ -46,10 +45,9 @@ void adam(double& p, double g, double (&s)[2], double rate, double t, const Case
   const double m = s[0] / (1.0 - std::pow(n.beta1, t)), v = s[1] / (1.0 - std::pow(n.beta2, t));
   p -= rate * m / (root(v) + n.epsilon);
 }
-void asgd(double& p, double g, double (&s)[2], double rate, double t, const Case& c) {
+void asgd(double& p, double g, double (&)[2], double rate, double t, const Case& c) {
   const double eta = rate / std::pow(1.0 + c.numbers.lambda * rate * (t - 1.0), c.numbers.power);
   p -= eta * c.numbers.lambda * p + eta * g;
-  if (t > c.average_from) s[0] += (p - s[0]) / std::fmax(1.0, t - 1.0 - c.average_from);
 }
 
 OptimizerNumbers numbers(std::initializer_list<std::pair<double OptimizerNumbers::*, double>> list) {
@@ -59,15 +57,15 @@ OptimizerNumbers numbers(std::initializer_list<std::pair<double OptimizerNumbers
 }
 using N = OptimizerNumbers;
 const Case kCases[] = {
-    {"sgd", numbers({{&N::weight_decay, 0.3}}), 0.0, sgd},
-    {"momentum", numbers({{&N::momentum, 0.9}, {&N::weight_decay, 0.1}}), 0.0, momentum},
-    {"nesterov", numbers({{&N::momentum, 0.8}}), 0.0, nesterov},
-    {"adagrad", numbers({{&N::epsilon, 1e-10}}), 0.0, adagrad},
-    {"rmsprop", numbers({{&N::smoothing, 0.99}, {&N::epsilon, 1e-8}}), 0.0, rmsprop},
-    {"adam", numbers({{&N::beta1, 0.9}, {&N::beta2, 0.999}, {&N::epsilon, 1e-8}}), 0.0, adam},
+    {"sgd", numbers({{&N::weight_decay, 0.3}}), sgd},
+    {"momentum", numbers({{&N::momentum, 0.9}, {&N::weight_decay, 0.1}}), momentum},
+    {"nesterov", numbers({{&N::momentum, 0.8}}), nesterov},
+    {"adagrad", numbers({{&N::epsilon, 1e-10}}), adagrad},
+    {"rmsprop", numbers({{&N::smoothing, 0.99}, {&N::epsilon, 1e-8}}), rmsprop},
+    {"adam", numbers({{&N::beta1, 0.9}, {&N::beta2, 0.999}, {&N::epsilon, 1e-8}}), adam},
     {"adamw", numbers({{&N::beta1, 0.8}, {&N::beta2, 0.99}, {&N::epsilon, 1e-6}, {&N::weight_decay, 0.2}}),
-     0.0, adam},
-    {"asgd", numbers({{&N::lambda, 1e-4}, {&N::power, 0.75}}), 4.0, asgd},
+     adam},
+    {"asgd", numbers({{&N::lambda, 1e-4}, {&N::power, 0.75}}), asgd},
 };
 
 double clipped(float g, double scale, double value) {
@@ -91,7 +89,6 @@ void run(const Case& c, std::size_t n, std::size_t shift) {
                       kValue,
                       kRate,
                       static_cast<double>(t),
-                      c.average_from,
                       c.numbers});
     for (std::size_t i = 0; i < n; ++i) {
       double slot[2] = {slots[0][i], slots[1][i]};
@@ -144,7 +141,6 @@ TEST("one pass over a range has the bits of passes over its parts") {
                         INFINITY,
                         0.1,
                         6.0,
-                        c.average_from,
                         c.numbers});
     };
     update(whole, w0, w1, 0, n);
@@ -164,8 +160,7 @@ TEST("a weight decay that is small beside 1 is not lost") {
   // 1 − 1e-7 is no float. The gradient's noise spreads the rounding of p, as it does in training.
   for (int t = 1; t <= 2000; ++t) {
     const std::vector<float> g = random.floats(kCount, 0.01);
-    find_optimizer("sgd")->update(
-        {p.data(), g.data(), {}, kCount, 1.0f, INFINITY, kRate, 1.0 * t, 0.0, numbers});
+    find_optimizer("sgd")->update({p.data(), g.data(), {}, kCount, 1.0f, INFINITY, kRate, 1.0 * t, numbers});
     for (std::size_t i = 0; i < kCount; ++i) {
       wanted[i] -= kRate * (1e-5 * wanted[i] + static_cast<double>(g[i]));
     }
@@ -175,18 +170,40 @@ TEST("a weight decay that is small beside 1 is not lost") {
   CHECK_NEAR(error, 0.0, 0.05 * 2000 * kRate * 1e-5 * 0.9);
 }
 
-TEST(
-    "averaged SGD leaves the average alone before it starts, and takes the parameters as they are at first") {
-  const Optimizer& asgd = *find_optimizer("asgd");
-  const OptimizerNumbers none;
-  std::vector<float> p = {1.0f, 2.0f}, average = {7.0f, 7.0f};
-  const std::vector<float> g = {0.5f, -0.5f};
-  asgd.update({p.data(), g.data(), {average.data(), nullptr}, 2, 1.0f, INFINITY, 1.0, 3.0, INFINITY, none});
-  CHECK_EQ(average[0], 7.0f);
-  CHECK_EQ(p[0], 0.5f);
-  asgd.update({p.data(), g.data(), {average.data(), nullptr}, 2, 1.0f, INFINITY, 1.0, 4.0, 3.0, none});
-  CHECK_EQ(average[0], p[0]);
-  CHECK_EQ(average[1], p[1]);
+TEST("the average: left alone before it starts, then the parameters as they are, then their mean") {
+  constexpr std::size_t kCount = 37;
+  Random random(11);
+  Guarded average(std::vector<float>(kCount, 7.0f), 3);
+  std::vector<double> sum(kCount);
+  for (int t = 1; t <= 12; ++t) {
+    const std::vector<float> p = random.floats(kCount, 1.0);
+    average_parameters(average.data(), p.data(), kCount, t, 4.0);
+    average_parameters(average.data(), p.data(), kCount, t, INFINITY);
+    const std::vector<float> got = average.values();
+    if (t <= 4) CHECK_EQ(got[0], 7.0f);
+    if (t == 5 || t == 6) CHECK(same_bits(got, p));
+    // The step after the start is counted by the one behind it, as in PyTorch.
+    if (t >= 6) {
+      for (std::size_t i = 0; i < kCount; ++i) sum[i] += static_cast<double>(p[i]);
+      std::vector<double> mean = sum;
+      for (double& x : mean) x /= t - 5;
+      CHECK_LE(relative_error(got, mean), 1e-6);
+    }
+  }
+  CHECK(average.intact());
+}
+
+TEST("a range that is averaged in parts has the bits of the whole") {
+  constexpr std::size_t kCount = 250;
+  Random random(12);
+  const std::vector<float> p = random.floats(kCount, 1.0);
+  std::vector<float> whole = random.floats(kCount, 1.0), parts = whole;
+  average_parameters(whole.data(), p.data(), kCount, 9.0, 2.0);
+  for (std::size_t from = 0; from < kCount; from += 48) {
+    average_parameters(parts.data() + from, p.data() + from, std::min(kCount - from, std::size_t{48}), 9.0,
+                       2.0);
+  }
+  CHECK(same_bits(whole, parts));
 }
 
 }  // namespace

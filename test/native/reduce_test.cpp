@@ -84,7 +84,7 @@ TEST("sgd: p - learning rate * clip * g; an unknown optimiser is null") {
   const std::vector<float> before = random.floats(1003, 1.0), grads = random.floats(1003, 1.0);
   Guarded params(before, 1);
   const OptimizerNumbers numbers;
-  sgd->update({params.data(), grads.data(), {}, 1003, 0.5f, INFINITY, 0.1, 1.0, 0.0, numbers});
+  sgd->update({params.data(), grads.data(), {}, 1003, 0.5f, INFINITY, 0.1, 1.0, numbers});
   CHECK(params.intact());
   for (std::size_t i = 0; i < before.size(); ++i) {
     CHECK_NEAR(params[i], static_cast<double>(before[i]) - 0.05 * static_cast<double>(grads[i]), 2e-7);

@@ -27,6 +27,7 @@ struct RunOptions {
   Regularization regularization = {};
   bool tied = false;
   double clip_value = 0.0, average_from = 0.0;
+  bool averages = false;
   bool helps = true;  ///< ranks help each other with weight gradients
 };
 
@@ -48,8 +49,8 @@ class Run {
     }
     tokens = Random(6).tokens(streams * kStreamSteps + 1, kVocabulary);
     for (std::size_t i = 0; i < streams; ++i) starts.push_back(static_cast<std::uint32_t>(i * kStreamSteps));
-    for (std::size_t i = 0; i < find_optimizer(options_.optimizer)->slot_count(); ++i)
-      slots.emplace_back(model.length);
+    const std::size_t count = find_optimizer(options_.optimizer)->slot_count() + (options_.averages ? 1 : 0);
+    for (std::size_t i = 0; i < count; ++i) slots.emplace_back(model.length);
     if (options_.regularization.drops_weights()) dropped.resize(model.length);
     for (std::size_t w = 0; w <= kWindows; ++w) {
       edges.push_back(static_cast<std::uint32_t>(std::min(w * kWindow, kStreamSteps)));
@@ -93,6 +94,7 @@ class Run {
     p.numbers = options_.numbers;
     p.regularization = options_.regularization;
     for (auto& s : slots) p.slots.push_back(s.data());
+    p.averages = options_.averages;
     if (!dropped.empty()) p.dropped = dropped.data();
     for (auto& g : grads) p.grads.push_back(g.data());
     for (auto& s : states) p.states.push_back(s.data());

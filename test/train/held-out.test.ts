@@ -116,28 +116,34 @@ test('a plateau: the step size falls, training goes on from the best parameters,
   t.true(reports.at(-1)!.epochEnd && reports.at(-1)!.learningRate >= 5);
 });
 
-test('averaged SGD: the average of the parameters after each step is measured, and what the model ends with', async (t) => {
-  const model = newModel(corpus, { sizes: [9] });
-  const steps: Map<string, Float32Array>[] = [];
-  const optimizer = { name: 'asgd', averageFrom: 5 } as const;
-  const few = { ...options, window: 128, epochs: 1, learningRate: 0.5, optimizer, reportEvery: 1 };
-  let last: TrainProgress | undefined;
-  for await (const progress of model.train(text, few)) {
-    last = progress;
-    steps.push(await weights(model));
-  }
-  // PyTorch's formula sets the average to the parameters twice: it is that of the steps from the second one on.
-  const counted = steps.slice(6);
-  for (const [name, values] of await weights(model)) {
-    const mean = Float64Array.from(values, (_, i) =>
-      counted.reduce((sum, step) => sum + step.get(name)![i]! / counted.length, 0),
-    );
-    t.true(largestDifference(values, mean) < 1e-5, name);
-    t.not(largestDifference(steps.at(-1)!.get(name)!, mean), 0, 'the last parameters are others');
-  }
-  t.is(last!.heldOutPerplexity, await model.perplexity(heldOut), 'the loss is that of the average');
-  t.true(last!.best);
-});
+for (const [name, learningRate] of [
+  ['asgd', 0.5],
+  ['sgd', 0.5],
+  ['adam', 0.01],
+] as const) {
+  test(`an average with ${name}: that of the parameters after each step is measured, and what the model ends with`, async (t) => {
+    const model = newModel(corpus, { sizes: [9] });
+    const steps: Map<string, Float32Array>[] = [];
+    const optimizer = { name, averageFrom: 5 };
+    const few = { ...options, window: 128, epochs: 1, learningRate, optimizer, reportEvery: 1 };
+    let last: TrainProgress | undefined;
+    for await (const progress of model.train(text, few)) {
+      last = progress;
+      steps.push(await weights(model));
+    }
+    // PyTorch's formula sets the average to the parameters twice: it is that of the steps from the second one on.
+    const counted = steps.slice(6);
+    for (const [name, values] of await weights(model)) {
+      const mean = Float64Array.from(values, (_, i) =>
+        counted.reduce((sum, step) => sum + step.get(name)![i]! / counted.length, 0),
+      );
+      t.true(largestDifference(values, mean) < 1e-5, name);
+      t.not(largestDifference(steps.at(-1)!.get(name)!, mean), 0, 'the last parameters are others');
+    }
+    t.is(last!.heldOutPerplexity, await model.perplexity(heldOut), 'the loss is that of the average');
+    t.true(last!.best);
+  });
+}
 
 test('averaged SGD without held-out text: the average from the first step on', async (t) => {
   const model = newModel(corpus);

@@ -58,6 +58,8 @@ test('when averaging starts', (t) => {
   t.deepEqual(from({ averageFrom: 'non-monotonic' }, true), { patience: 5 });
   t.deepEqual(from({ averageFrom: 100 }, true), { step: 100 });
   t.is(resolveOptimizer('sgd', true).averageFrom, undefined);
+  t.deepEqual(resolveOptimizer({ name: 'adam', averageFrom: 'non-monotonic' }, true).averageFrom, { patience: 5 });
+  t.deepEqual(resolveOptimizer({ name: 'sgd', averageFrom: 0 }, false).averageFrom, { step: 0 });
 });
 
 test('schedules, held-out text and runs: defaults', (t) => {
@@ -96,6 +98,11 @@ refuses('ERR_TIMERNN_OPTION', [
     'Expected optimizer.momentum to be a number of at least 0 and below 1, got null',
   ],
   [
+    'patience without an average',
+    call({ optimizer: { name: 'adam', patience: 3 } }),
+    'Expected optimizer.patience to be left out where averageFrom is, got 3',
+  ],
+  [
     'averageFrom, null',
     call(asgd({ averageFrom: null })),
     'Expected optimizer.averageFrom to be an integer or "non-monotonic", got null',
@@ -104,7 +111,7 @@ refuses('ERR_TIMERNN_OPTION', [
   [
     'a number that the optimiser does not have',
     call({ optimizer: { name: 'adam', momentum: 0.9 } }),
-    'Expected the options of optimizer adam to be among name, beta1, beta2, epsilon, got "momentum"',
+    'Expected the options of optimizer adam to be among name, averageFrom, patience, beta1, beta2, epsilon, got "momentum"',
   ],
   ...([1, -0.1, Number.NaN] as const).map((bad): [string, () => unknown, string] => [
     `momentum ${bad}`,
@@ -187,7 +194,7 @@ refuses('ERR_TIMERNN_OPTION', [
   [
     'a plateau that goes back, with an average',
     schedule({ kind: 'plateau', factor: 0.5 }, { heldOut, optimizer: 'asgd' }),
-    'Expected schedule.restore to be false with the optimizer asgd, got true',
+    'Expected schedule.restore to be false where the optimizer averages, got true',
   ],
   [
     'beside a function',

@@ -103,7 +103,7 @@ const OPTIMIZERS: NonNullable<TrainOptions['optimizer']>[] = [
   'nesterov',
   'adagrad',
   'rmsprop',
-  'adam',
+  { name: 'adam', averageFrom: 10 },
   'adamw',
   { name: 'asgd', averageFrom: 10 },
 ];
