@@ -129,7 +129,7 @@ void optimizer(RunPlan& plan, const Napi::Value& value) {
 }
 
 void slots(RunPlan& plan, const Napi::Value& slots) {
-  const std::size_t count = plan.optimizer->slot_count() + (plan.averages ? 1 : 0);
+  const std::size_t count = plan.slot_count();
   plan.slots = float_list(slots, "slots", count);
   for (std::uint32_t s = 0; s < count; ++s) {
     floats(slots.As<Napi::Array>().Get(s), "slots[]", plan.params_length);

@@ -17,6 +17,7 @@ export { exportPyTorch } from './exchange/pytorch-export.js';
 export { type ImportOptions, importPyTorch } from './exchange/pytorch-import.js';
 export { LanguageModel } from './models/language-model.js';
 export type {
+  AverageOptions,
   DynamicOptions,
   GenerateOptions,
   GRULayerOptions,
@@ -26,6 +27,7 @@ export type {
   LSTMLayerOptions,
   ModelSpec,
   OptimizerName,
+  OptimizerNumbers,
   OptimizerOptions,
   PerplexityOptions,
   RNNLayerOptions,

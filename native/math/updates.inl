@@ -1,6 +1,7 @@
-// One pass of an optimiser over a range, and dropout's passes over activations; included by kernels.inl.
-// Plain loops: the compiler makes vectors of them with the set's flags, and every element's operations are
-// the same wherever a range starts. Square roots and divisions included, they run at the speed of memory.
+// One pass of an optimiser over a range, the average's, and dropout's passes over activations; included by
+// kernels.inl. Plain loops: the compiler makes vectors of them with the set's flags, and every element's
+// operations are the same wherever a range starts. Square roots and divisions included, they run at the speed
+// of memory.
 
 // The gradient after both kinds of clipping.
 inline float clipped(float g, const UpdateStep& s) {

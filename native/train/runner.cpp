@@ -35,7 +35,7 @@ Runner::Runner(RunPlan plan)
       control_(plan_.control),
       placement_(control_.cores()),
       rows_(plan_.spec.vocabulary),
-      sparse_(!plan_.spec.tied && slot_count() == 0 && plan_.numbers.weight_decay == 0.0),
+      sparse_(!plan_.spec.tied && plan_.slot_count() == 0 && plan_.numbers.weight_decay == 0.0),
       weight_drop_(plan_.spec, plan_.offsets, plan_.regularization, dense_first()) {
   check_plan();
   std::size_t first = 0;
@@ -64,8 +64,8 @@ Runner::Runner(RunPlan plan)
 void Runner::check_plan() const {
   const std::size_t end = plan_.offsets[0] + plan_.spec.vocabulary * plan_.spec.embedding;
   const std::size_t next = *std::min_element(plan_.offsets.begin() + 1, plan_.offsets.end());
-  if (plan_.slots.size() != slot_count() || (plan_.dropped == nullptr && !weight_drop_.none())) {
-    throw Error("ERR_TIMERNN_SHAPE", "Expected " + std::to_string(slot_count()) +
+  if (plan_.slots.size() != plan_.slot_count() || (plan_.dropped == nullptr && !weight_drop_.none())) {
+    throw Error("ERR_TIMERNN_SHAPE", "Expected " + std::to_string(plan_.slot_count()) +
                                          " slots, and a place for dropped weights where they drop, got " +
                                          std::to_string(plan_.slots.size()) + " and " +
                                          (plan_.dropped == nullptr ? "none" : "one"));

@@ -55,6 +55,7 @@ struct RunPlan {
   OptimizerNumbers numbers = {};
   std::vector<float*> slots = {};  ///< the optimiser's arenas; behind them the average's, where there is one
   bool averages = false;           ///< whether an average is kept, see average_parameters()
+  std::size_t slot_count() const { return optimizer->slot_count() + (averages ? 1 : 0); }
   Regularization regularization = {};
   float* dropped = nullptr;  ///< an arena, where weights drop out
 };
@@ -102,7 +103,6 @@ class Runner {
   void check_plan() const;
   void check(const RoundCall& call) const;
   /// Parameters from here on are reduced and updated by chunks; those before, the embedding's, by rows.
-  std::size_t slot_count() const { return plan_.optimizer->slot_count() + (plan_.averages ? 1 : 0); }
   std::size_t dense_first() const { return sparse_ ? plan_.offsets[1] : plan_.offsets[0]; }
   std::size_t dense_length() const { return plan_.params_length - dense_first(); }
   ChunkRange my_chunks(const RoundCall& call) const {
@@ -136,7 +136,8 @@ class Runner {
   PackedModel packed_;                ///< empty where the ranks do not share the packed weights
   std::vector<TouchedRows> touched_;  ///< a shard
   /// Only rows of the embedding that a window touched are reduced and updated: right for an optimiser that
-  /// leaves a parameter without gradient as it is, and an embedding whose gradient has such rows.
+  /// leaves a parameter without gradient as it is, without an average, and an embedding whose gradient has
+  /// such rows.
   bool sparse_;
   WeightDrop weight_drop_;
   std::vector<float*> dense_;          ///< a shard's gradients from dense_first() on

@@ -213,7 +213,7 @@ export type OptimizerOptions = AverageOptions & OptimizerNumbers;
 
 /**
  * The average of the parameters after each step from some step on (Polyak & Juditsky 1992), of any optimiser. It is what
- * counts then: held-out text is measured with it, and the model ends with it.
+ * counts then: held-out text is measured with it, and the model ends with it, or with what `keepBest` kept.
  */
 export interface AverageOptions {
   /**

@@ -74,8 +74,9 @@ const schedule = z.discriminatedUnion(
 );
 
 const NAMES = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'asgd'] as const;
+const AVERAGE_FROM = expecting('an integer of at least 0 or "non-monotonic"');
 const average = {
-  averageFrom: z.union([z.int().min(0), z.literal('non-monotonic')]).optional(),
+  averageFrom: z.union([z.int(AVERAGE_FROM).min(0, AVERAGE_FROM), z.literal('non-monotonic')], AVERAGE_FROM).optional(),
   patience: count.optional(),
 };
 const adam = { beta1: number.optional(), beta2: number.optional(), epsilon: number.optional() };

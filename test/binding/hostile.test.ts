@@ -49,6 +49,17 @@ test('places for the work of ranks that are no such thing, or of another size', 
   t.deepEqual(run.params, other.params);
 });
 
+test('an average without an arena for it, or with one of another size', async (t) => {
+  const run = await tinyRun();
+  t.deepEqual(run.slots, [], 'SGD has none of its own');
+  for (const slots of [[], [new Float32Array(3)], [new Float32Array(run.params.length), new Float32Array(1)]]) {
+    t.throws(() => new native.Runner({ ...run, slots, averages: true }), { code: 'ERR_TIMERNN_SHAPE' });
+  }
+  const average = new Float32Array(run.params.length);
+  new native.Runner({ ...run, slots: [average], averages: true }).run({ ...call, averageFrom: 0 });
+  t.true(average.some((x) => x !== 0));
+});
+
 for (const [name, bad] of Object.entries({ rank: { rank: 5_000_000 }, windows: { to: 1e9 } })) {
   test(`a round outside of its run: ${name}`, async (t) => {
     const runner = new native.Runner(await tinyRun());

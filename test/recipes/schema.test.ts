@@ -96,6 +96,11 @@ const cases: [path: (string | number)[], value: unknown, message: string][] = [
     'Expected train.optimizer to have only fields that exist, got "beta"',
   ],
   [['train', 'optimizer'], { name: 'adam', beta1: 'x' }, 'Expected train.optimizer.beta1 to be a number, got "x"'],
+  ...['soon', -1, 1.5].map((averageFrom): (typeof cases)[number] => [
+    ['train', 'optimizer'],
+    { name: 'adam', averageFrom },
+    `Expected train.optimizer.averageFrom to be an integer of at least 0 or "non-monotonic", got ${JSON.stringify(averageFrom)}`,
+  ]),
   [['data', 'kind'], 'web', 'Expected data.kind to be one of ptb, files, split, got "web"'],
   [['data', 'unit'], 'line', 'Expected data.unit to be one of word, char, got "line"'],
   [['data', 'tokens', 'train'], -5, 'Expected data.tokens.train to be a positive integer, got -5'],

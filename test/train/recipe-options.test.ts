@@ -192,6 +192,11 @@ refuses('ERR_TIMERNN_OPTION', [
     'Expected schedule.kind to be another than "plateau" where there is no heldOut, got "plateau"; give heldOut',
   ],
   [
+    'a plateau that goes back, with an average of Adam',
+    schedule({ kind: 'plateau', factor: 0.5 }, { heldOut, optimizer: { name: 'adam', averageFrom: 9 } }),
+    'Expected schedule.restore to be false where the optimizer averages, got true',
+  ],
+  [
     'a plateau that goes back, with an average',
     schedule({ kind: 'plateau', factor: 0.5 }, { heldOut, optimizer: 'asgd' }),
     'Expected schedule.restore to be false where the optimizer averages, got true',

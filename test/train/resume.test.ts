@@ -47,6 +47,9 @@ for (const [name, { shape, options }] of Object.entries(RECIPES)) {
     const states = [await newest(directory), await newest(join(folder, 'straight'))].map(({ state }) => state);
     t.deepEqual(states[0]!.judgement, states[1]!.judgement);
     t.is(states[0]!.tokens, states[1]!.tokens);
+    if (options.optimizer !== undefined && typeof options.optimizer === 'object') {
+      t.true(states[0]!.averageFrom! < states[0]!.done, 'there was an average');
+    }
   });
 }
 

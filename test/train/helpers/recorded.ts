@@ -26,7 +26,8 @@ export const RECIPES: Record<string, { shape: Shape; options: TrainOptions }> = 
     shape: { layers: [{ cell: 'lstm', size: 16, dropout: 0.3 }], more: { tied: true, dropoutKind: 'locked' } },
     options: {
       ...{ streams: 4, window: 16, epochs: 3, heldOut, heldOutStreams: 4, learningRate: 0.01 },
-      optimizer: { name: 'adam', averageFrom: 'non-monotonic', patience: 1 },
+      optimizer: { name: 'adam', averageFrom: 40 },
+      keepBest: false,
       ...{ schedule: { kind: 'cosine' }, warmup: 100 },
     },
   },
