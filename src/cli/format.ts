@@ -1,4 +1,5 @@
 /** Numbers and times as people read them. Pure functions. */
+import type { TrainOptions } from '../models/types.js';
 
 const integers = new Intl.NumberFormat('en-GB');
 
@@ -71,4 +72,14 @@ export const ansi: Paint = (style, text) => `\u001b[${ANSI[style]}m${text}\u001b
 export function cellName(layer: { cell?: unknown; activation?: unknown; resetAfter?: unknown } | null): string {
   const { cell, activation = 'tanh', resetAfter = true } = layer ?? {};
   return `${cell}${activation === 'tanh' ? '' : ` ${activation}`}${resetAfter === false ? ' reset-before' : ''}`;
+}
+
+/** `adam, averaged from update 200 on`. */
+export function optimizerWords(optimizer: TrainOptions['optimizer'] = 'sgd'): string {
+  if (typeof optimizer === 'string') return optimizer;
+  const { name, averageFrom } = optimizer;
+  if (averageFrom === undefined) return name;
+  const since =
+    averageFrom === 'non-monotonic' ? 'once held-out text gets no better' : `from update ${count(averageFrom)} on`;
+  return `${name}, averaged ${since}`;
 }

@@ -55,7 +55,7 @@ export class History {
   }
 
   /** Closes the epoch of the latest report. */
-  endEpoch(extra: { heldOutLoss?: number; sample?: string }): ReportEpoch {
+  endEpoch(extra: { heldOutLoss?: number; averaging?: true; sample?: string }): ReportEpoch {
     const last = this.#last;
     if (last === undefined) throw new Error('Expected a progress report before the end of an epoch');
     const seconds = this.seconds - this.#secondsAtEpoch;

@@ -85,6 +85,7 @@ export class TextReporter implements Reporter {
   readonly #now: () => number;
   readonly #everyMs: number;
   #facts: RunFacts | undefined;
+  #averaging = false;
   #liveShown = false;
   #started: number | undefined;
   #lastLine = 0;
@@ -126,7 +127,7 @@ export class TextReporter implements Reporter {
     );
     fact(
       'training',
-      `${facts.epochs} epoch${facts.epochs === 1 ? '' : 's'}, ${facts.streams} streams × ${facts.window} steps, ${facts.workers} worker${facts.workers === 1 ? '' : 's'}`,
+      `${facts.epochs} epoch${facts.epochs === 1 ? '' : 's'}, ${facts.streams} streams × ${facts.window} steps, ${facts.workers} worker${facts.workers === 1 ? '' : 's'}, ${facts.optimizer}`,
     );
     if (facts.run !== undefined) fact('run', `${facts.run}${resumeWords(facts)}`);
     fact('saves to', `${facts.out}${facts.replaces ? ' (replaces the file that is there)' : ''}`);
@@ -164,6 +165,10 @@ export class TextReporter implements Reporter {
       held === undefined
         ? ''
         : `, held out ${paint('green', perplexity(Math.exp(held)))} (${bits(held).toFixed(2)} ${bitsUnit(unit)})`;
+    if (epoch.averaging && !this.#averaging) {
+      this.#averaging = true;
+      this.line('From here on held-out text is measured with the average of the parameters.');
+    }
     // Short enough for 80 columns.
     const name = paint('bold', `epoch ${epoch.epoch}/${epochs}`);
     const speed = paint('dim', `${compact(epoch.tokensPerSecond)} tok/s`);

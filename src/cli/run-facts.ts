@@ -14,6 +14,8 @@ export interface RunFacts {
   window: number;
   epochs: number;
   workers: number;
+  /** `adam, average from update 200`. */
+  optimizer: string;
   /** Where the model goes. */
   out: string;
   /** Whether a file is there already, which the model will replace. */

@@ -18,6 +18,8 @@ export interface EpochFigures {
   epoch: number;
   trainPerplexity: number;
   heldOutPerplexity?: number;
+  /** Whether that is of the optimiser's average of the parameters. */
+  averaging?: true;
   learningRate?: number;
   seconds?: number;
 }
@@ -49,6 +51,7 @@ function parseLine(line: string): EpochFigures | undefined {
     epoch,
     trainPerplexity: Math.exp(loss),
     ...(held === undefined ? {} : { heldOutPerplexity: Math.exp(held) }),
+    ...(value.averaging === true && { averaging: true }),
     ...(learningRate === undefined ? {} : { learningRate }),
     ...(seconds === undefined ? {} : { seconds }),
   };
@@ -77,13 +80,18 @@ function parseReportEpoch(line: string): ReportEpoch | undefined {
   const recorded = { epoch, tokens, loss, learningRate, tokensPerSecond, seconds };
   if (Object.values(recorded).some(Number.isNaN)) return undefined;
   const heldOutLoss = finite(value.heldOutLoss);
-  return { ...recorded, ...(heldOutLoss === undefined ? {} : { heldOutLoss }) };
+  return {
+    ...recorded,
+    ...(heldOutLoss === undefined ? {} : { heldOutLoss }),
+    ...(value.averaging === true && { averaging: true }),
+  };
 }
 
-const figuresOf = ({ epoch, loss, heldOutLoss, learningRate, seconds }: ReportEpoch): EpochFigures => ({
+const figuresOf = ({ epoch, loss, heldOutLoss, averaging, learningRate, seconds }: ReportEpoch): EpochFigures => ({
   epoch,
   trainPerplexity: Math.exp(loss),
   ...(heldOutLoss === undefined ? {} : { heldOutPerplexity: Math.exp(heldOutLoss) }),
+  ...(averaging && { averaging }),
   learningRate,
   seconds,
 });

@@ -14,7 +14,7 @@ import { loadAssets, type ReportAssets } from '../report/assets.js';
 import { renderReport } from '../report/render.js';
 import type { ReportEpoch, ReportTable } from '../report/types.js';
 import { checkWritable } from './files.js';
-import { cellName } from './format.js';
+import { cellName, optimizerWords } from './format.js';
 import { History } from './history.js';
 import type { Interrupted, Interrupts } from './interrupt.js';
 import { machineTable } from './machine.js';
@@ -111,10 +111,11 @@ async function endEpoch(job: TrainingJob, history: History): Promise<void> {
   const { model, heldOut, reporter, interrupts } = job;
   const { signal } = interrupts;
   if (job.savesOnTheWay !== false) await model.save(job.out);
-  const extra: { heldOutLoss?: number; sample?: string } = {};
+  const extra: { heldOutLoss?: number; averaging?: true; sample?: string } = {};
   try {
     // The trainer's own figure counts: with an averaging optimiser it is that of the average, which `model` is not yet.
     const measured = history.last?.heldOutLoss;
+    if (history.last?.averaging) extra.averaging = true;
     if (measured !== undefined) extra.heldOutLoss = measured;
     else if (heldOut !== undefined) {
       reporter.busy('held-out text…');
@@ -147,6 +148,7 @@ function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
     window: options.window,
     epochs: options.epochs,
     workers: options.workers,
+    optimizer: optimizerWords(options.optimizer),
     out: job.out,
     replaces,
     ...(job.sample?.prompt === undefined ? {} : { prompt: job.sample.prompt }),

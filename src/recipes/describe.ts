@@ -10,6 +10,7 @@ export function figure(value: number): string {
 
 /** `129 (test): Joulin & Mikolov 2015`. */
 export function publishedWords({ source }: Pick<Recipe, 'source'>): string {
+  if (source === null) return 'nothing';
   const { perplexity, split, citation } = source;
   return perplexity === null ? `no verified figure: ${citation}` : `${perplexity} (${SPLITS[split]}): ${citation}`;
 }

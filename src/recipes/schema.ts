@@ -194,18 +194,19 @@ const recipe = z.strictObject(
     name: z
       .string(expecting('a name of small letters, digits and dashes'))
       .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, expecting('a name of small letters, digits and dashes')),
-    title: text,
-    description: text,
-    source,
+    title: text.default('A recipe of one’s own'),
+    description: text.default('Nobody described it.'),
+    /** What was published; null where nothing was. */
+    source: source.nullable().default(null),
     /** What it should reach at most; null where nothing was promised. */
-    target: z.strictObject(figures, object).nullable(),
+    target: z.strictObject(figures, object).nullable().default(null),
     data,
     model,
     train,
-    seed: z.int(expecting('an integer of at least 0')).min(0, expecting('an integer of at least 0')),
+    seed: z.int(expecting('an integer of at least 0')).min(0, expecting('an integer of at least 0')).default(1),
     evaluate: z.strictObject({ dynamic: z.array(dynamic, expecting('an array')).optional() }, object).optional(),
     /** What came of it here; null until it was measured. */
-    measured: measured.nullable(),
+    measured: measured.nullable().default(null),
   },
   object,
 );

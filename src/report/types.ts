@@ -21,6 +21,8 @@ export interface ReportEpoch {
   loss: number;
   /** Held-out loss in nats a token; left out where nothing is held out. */
   heldOutLoss?: number;
+  /** Whether that is the loss of the optimiser's average of the parameters; left out where not. */
+  averaging?: true;
   learningRate: number;
   tokensPerSecond: number;
   /** Seconds of training in this epoch, without evaluation. */

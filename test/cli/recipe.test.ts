@@ -25,6 +25,12 @@ test('recipes: a table of all, one in full, JSON for programs; without the addon
   const one = await timernn(['recipes', 'zaremba-small'], { env: WITHOUT_ADDON });
   t.regex(one.stdout, /published +114\.5 \(test\): Zaremba/);
   t.regex(one.stdout, /timernn train --recipe zaremba-small --data DIR\n$/);
+  const cwd = await temporaryFolder(t);
+  await writeTiny(cwd, (recipe) => {
+    delete recipe.source;
+  });
+  const own = await timernn(['recipes', './tiny.json'], { cwd, env: WITHOUT_ADDON });
+  t.regex(own.stdout, /published +nothing\n(?:.*\n)*train +timernn train --recipe \.\/tiny\.json --data DIR\n$/);
   const json = await timernn(['recipes', '--json'], { env: WITHOUT_ADDON });
   t.true(jsonLines(json.stdout).some((recipe) => recipe.name === 'lstm-100'));
   const unknown = await timernn(['recipes', 'lstm-101'], { env: WITHOUT_ADDON });
@@ -33,6 +39,20 @@ test('recipes: a table of all, one in full, JSON for programs; without the addon
     unknown.stderr,
     /^timernn recipes: name: expected one of .*lstm-100.*, got "lstm-101" \(see timernn recipes --help\)\n$/,
   );
+});
+
+test('a recipe that averages: the start says so, and the first epoch that is measured with the average', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeTiny(cwd, (recipe) => {
+    delete recipe.source;
+    recipe.train = { ...(recipe.train as object), optimizer: { name: 'adam', averageFrom: 5 }, learningRate: 0.01 };
+  });
+  const { code, stdout, stderr } = await timernn(TRAIN, { cwd });
+  t.is(code, 0, stderr);
+  t.regex(stdout, /training +3 epochs, .*, adam, averaged from update 5 on\n/);
+  t.is(stdout.split('measured with the average of the parameters').length, 2, 'once');
+  const results = JSON.parse(await readFile(join(cwd, 'runs', 'tiny', 'results.json'), 'utf8')) as Results;
+  t.true(results.epochs.some((epoch) => (epoch as { averaging?: boolean }).averaging === true));
 });
 
 test('a recipe trains, measures with one stream, and leaves its record; the command is the same for everybody', async (t) => {

@@ -17,9 +17,18 @@ test('every recipe of the package is whole, and is called as its file is', async
     names,
   );
   for (const recipe of recipes) {
-    t.regex(recipe.source.url, /^https:\/\//, recipe.name);
-    t.true(recipe.source.perplexity !== null || recipe.source.note !== undefined, recipe.name);
+    t.regex(recipe.source!.url, /^https:\/\//, recipe.name);
+    t.true(recipe.source!.perplexity !== null || recipe.source!.note !== undefined, recipe.name);
   }
+});
+
+test('a recipe of one’s own: name, data, model and training are enough', (t) => {
+  const { name, data, model, train } = tinyRecipe();
+  const recipe = parseRecipe({ name, data, model, train }, 'own.json');
+  t.is(recipe.seed, 1);
+  t.deepEqual([recipe.source, recipe.target, recipe.measured], [null, null, null]);
+  t.is(publishedWords(recipe), 'nothing');
+  t.is(targetWords(recipe), 'none');
 });
 
 test('a sum over steps: Zaremba’s learning rate 1 and clip 5 are T and 5/T of the mean', async (t) => {

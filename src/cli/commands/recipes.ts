@@ -29,7 +29,7 @@ function listing(recipes: readonly Recipe[]): string {
   const rows = recipes.map((recipe) => [
     recipe.name,
     modelWords(recipe),
-    recipe.source.perplexity === null ? '–' : String(recipe.source.perplexity),
+    String(recipe.source?.perplexity ?? '–'),
     headline(recipe.target, String),
     headline(recipe.measured, figure),
     recipe.measured === null ? '–' : clock(recipe.measured.seconds),
@@ -47,18 +47,20 @@ function measuredLines(measured: Measured): string[] {
   return [plain.join(', '), ...dynamic, `${took}; ${measured.machine}; ${measured.date}, version ${measured.version}`];
 }
 
-function details(recipe: Recipe, columns: number): string {
+/** @param name - as it was typed: a name or a file */
+function details(name: string, recipe: Recipe, columns: number): string {
   const facts: [string, string][] = [
     ['model', modelWords(recipe)],
     ['data', dataFiles(recipe.data).join(', ')],
     ['published', publishedWords(recipe)],
-    ['', recipe.source.url],
-    ...(recipe.source.note === undefined ? [] : ([['', recipe.source.note]] as [string, string][])),
+    ...[recipe.source?.url, recipe.source?.note].flatMap((line): [string, string][] =>
+      line === undefined ? [] : [['', line]],
+    ),
     ['target', targetWords(recipe)],
     ...(recipe.measured === null
       ? ([['measured', 'not yet']] as [string, string][])
       : measuredLines(recipe.measured).map((line, index): [string, string] => [index === 0 ? 'measured' : '', line])),
-    ['train', `timernn train --recipe ${recipe.name} --data DIR`],
+    ['train', `timernn train --recipe ${name} --data DIR`],
   ];
   const body = facts.flatMap(([name, value]) => {
     const [first = '', ...rest] = block(value, columns, ' '.repeat(11));
@@ -70,7 +72,7 @@ function details(recipe: Recipe, columns: number): string {
 async function action(name: string | undefined, flags: { json?: boolean }): Promise<void> {
   if (name !== undefined) {
     const recipe = await findRecipe('name', name);
-    await print(flags.json ? jsonLine(recipe) : details(recipe, abilities(process.stdout).columns));
+    await print(flags.json ? jsonLine(recipe) : details(name, recipe, abilities(process.stdout).columns));
     return;
   }
   const recipes = await loadRecipes();

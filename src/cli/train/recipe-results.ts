@@ -132,7 +132,7 @@ export async function writeResults(run: FinishedRun): Promise<string> {
 /** Lines across the curve: what was promised and what was published, where they are not the same. */
 export function curveLines(recipe: Recipe): { label: string; perplexity: number }[] {
   const lines = perplexities(recipe.target).map(([split, perplexity]) => ({ label: `target (${split})`, perplexity }));
-  const { perplexity, split } = recipe.source;
+  const { perplexity, split } = recipe.source ?? { perplexity: null };
   if (perplexity === null || lines.some((line) => figure(line.perplexity) === figure(perplexity))) return lines;
   return [...lines, { label: `published (${split === 'valid' ? 'validation' : split})`, perplexity }];
 }
