@@ -191,7 +191,7 @@ void Runner::update_chunks(UpdateArgs args, double average_from, ChunkRange rang
     args.n = end - begin;
     plan_.optimizer->update(args);
     if (plan_.averages) {
-      // The parameters are in the first cache still.
+      // The parameters are in cache still.
       average_parameters(plan_.slots.back() + dense_first() + begin, args.params, args.n, args.step,
                          average_from);
     }

@@ -14,7 +14,7 @@ export interface RunFacts {
   window: number;
   epochs: number;
   workers: number;
-  /** `adam, average from update 200`. */
+  /** `adam, averaged from update 200 on`. */
   optimizer: string;
   /** Where the model goes. */
   out: string;
