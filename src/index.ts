@@ -17,7 +17,6 @@ export { exportPyTorch } from './exchange/pytorch-export.js';
 export { type ImportOptions, importPyTorch } from './exchange/pytorch-import.js';
 export { LanguageModel } from './models/language-model.js';
 export type {
-  AverageOptions,
   DynamicOptions,
   GenerateOptions,
   GRULayerOptions,
@@ -26,15 +25,8 @@ export type {
   LogProbabilityOptions,
   LSTMLayerOptions,
   ModelSpec,
-  OptimizerName,
-  OptimizerNumbers,
-  OptimizerOptions,
   PerplexityOptions,
   RNNLayerOptions,
-  RunOptions,
-  ScheduleOptions,
-  TrainOptions,
-  TrainProgress,
 } from './models/types.js';
 export { Predictor } from './sessions/predictor.js';
 export { Session } from './sessions/session.js';
@@ -49,3 +41,13 @@ export type {
   TokenLike,
   TokenProbability,
 } from './sessions/types.js';
+export type {
+  AverageOptions,
+  OptimizerName,
+  OptimizerNumbers,
+  OptimizerOptions,
+  RunOptions,
+  ScheduleOptions,
+  TrainOptions,
+  TrainProgress,
+} from './train/types.js';

@@ -1,5 +1,5 @@
 /** Numbers and times as people read them. Pure functions. */
-import type { TrainOptions } from '../models/types.js';
+import type { TrainOptions } from '../train/types.js';
 
 const integers = new Intl.NumberFormat('en-GB');
 

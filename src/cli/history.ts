@@ -1,6 +1,7 @@
 /** What a training run has shown so far: the source of its summary lines, its time estimate and its report. */
-import type { TrainProgress } from '../models/types.js';
+
 import type { ReportEpoch, ReportRound } from '../report/types.js';
+import type { TrainProgress } from '../train/types.js';
 import { shareDone } from './progress-line.js';
 
 /** Seconds after which a speed counts 1/e in the time estimate: other jobs come and go on the same machine. */

@@ -1,7 +1,7 @@
 /**
  * The progress of a training run as one line of text. Pure: figures in, string out, never wider than the terminal.
  */
-import type { TrainProgress } from '../models/types.js';
+import type { TrainProgress } from '../train/types.js';
 import { clock, compact, type Paint, perplexity, plain } from './format.js';
 
 export interface LineOptions {

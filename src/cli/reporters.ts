@@ -2,8 +2,9 @@
  * The faces of a training run: a line that rewrites itself, plain lines for log files, JSON lines for programs.
  * Refuses to do: training, files.
  */
-import type { TrainProgress } from '../models/types.js';
+
 import type { ReportEpoch } from '../report/types.js';
+import type { TrainProgress } from '../train/types.js';
 import {
   bits,
   bitsUnit,

@@ -15,6 +15,7 @@ import type { PredictorOptions, SessionOptions } from '../sessions/types.js';
 import { resolveTrainOptions } from '../train/options.js';
 import type { TrainingTarget } from '../train/target.js';
 import { runTraining } from '../train/trainer.js';
+import type { TrainOptions, TrainProgress } from '../train/types.js';
 import { dynamicLoss } from './dynamic.js';
 import { corpusLoss, finitePerplexity } from './evaluate.js';
 import { checkSeed, generateText, scoreText } from './generate.js';
@@ -28,8 +29,6 @@ import type {
   LogProbabilityOptions,
   ModelSpec,
   PerplexityOptions,
-  TrainOptions,
-  TrainProgress,
 } from './types.js';
 
 /** Set while `load` builds a model around parameters that are there already. */

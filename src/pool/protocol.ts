@@ -1,6 +1,6 @@
 /** What the trainer and its workers say to each other. */
 import type { ErrorCode } from '../errors.js';
-import type { RoundCall, RoundResult } from '../native-types.js';
+import type { RoundCall, RoundResult } from '../native-training.js';
 
 /** `prepare` builds the runner and its workspace, so that the first round is as fast as the others. */
 export type Task = { kind: 'prepare' } | ({ kind: 'round' } & RoundCall);

@@ -5,7 +5,7 @@
 import { Piscina } from 'piscina';
 import { type ErrorCode, TimeRNNError } from '../errors.js';
 import { native } from '../native.js';
-import type { NativeRun, RoundCall, RoundResult } from '../native-types.js';
+import type { NativeRun, RoundCall, RoundResult } from '../native-training.js';
 import type { Outcome, Task } from './protocol.js';
 
 export interface RoundPoolOptions {

@@ -5,7 +5,7 @@
 import Piscina from 'piscina';
 import type { ErrorCode } from '../errors.js';
 import { native } from '../native.js';
-import type { NativeRun, NativeRunner } from '../native-types.js';
+import type { NativeRun, NativeRunner } from '../native-training.js';
 import type { Outcome, Task } from './protocol.js';
 
 let runner: NativeRunner | undefined;

@@ -3,10 +3,10 @@
  * Refuses to do: a step (see `native/optim/`).
  */
 import { expectInteger } from '../errors.js';
-import type { OptimizerName, OptimizerOptions } from '../models/types.js';
-import type { NativeOptimizer } from '../native-types.js';
+import type { NativeOptimizer } from '../native-training.js';
 import { checkNames, expectShare } from '../options.js';
 import { expectRate, LARGEST_FLOAT, optionError } from './checks.js';
+import type { OptimizerName, OptimizerOptions } from './types.js';
 
 /** Since when the parameters are averaged: a step of the run, or once `heldOut` has not got better for that many epochs. */
 export type AverageFrom = { step: number } | { patience: number };

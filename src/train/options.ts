@@ -5,12 +5,12 @@ import { defaultStreams } from '../data/streams.js';
 import { expectInteger } from '../errors.js';
 import { expectStreams } from '../models/evaluate.js';
 import { checkSeed } from '../models/generate.js';
-import type { TrainOptions, TrainProgress } from '../models/types.js';
 import { awaitHint, checkNames, checkSignal, expectBoolean } from '../options.js';
 import { expectRate, LARGEST_FLOAT, optionError } from './checks.js';
 import { optimizerDefaults, type ResolvedOptimizer, resolveOptimizer } from './optimizer-options.js';
 import { type ResolvedRun, resolveRun } from './run-options.js';
 import { type ResolvedSchedule, resolveSchedule } from './schedule-options.js';
+import type { TrainOptions, TrainProgress } from './types.js';
 import { SHORTEST_DRAWN } from './windows.js';
 
 /** The text that is measured after each epoch. */

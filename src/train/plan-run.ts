@@ -8,7 +8,7 @@ import { TimeRNNError } from '../errors.js';
 import { allocateFloats, expectRoom } from '../memory/arena.js';
 import type { ModelSpec } from '../models/types.js';
 import { native } from '../native.js';
-import type { NativeRegularization, NativeRun } from '../native-types.js';
+import type { NativeRegularization, NativeRun } from '../native-training.js';
 import type { ResolvedOptimizer } from './optimizer-options.js';
 import type { ResolvedOptions } from './options.js';
 import type { TrainingTarget } from './target.js';

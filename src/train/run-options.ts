@@ -2,9 +2,9 @@
 import { resolve } from 'node:path';
 import type { FileSystem } from '../checkpoint/atomic-write.js';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
-import type { RunOptions } from '../models/types.js';
 import { checkNames, expectBoolean, filePath } from '../options.js';
 import { expectPositive } from './checks.js';
+import type { RunOptions } from './types.js';
 
 /** Where a run is recorded, with every default filled in. */
 export interface ResolvedRun {

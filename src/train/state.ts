@@ -2,7 +2,7 @@
  * Where a run is: what a checkpoint keeps beside the arenas. Plain data that JSON carries to the bit.
  * Refuses to do: anything that depends on how windows are grouped into rounds, except what reports say of the last one.
  */
-import type { RoundResult } from '../native-types.js';
+import type { RoundResult } from '../native-training.js';
 
 /** What held-out losses have led to. */
 export interface Judgement {

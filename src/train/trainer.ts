@@ -3,7 +3,6 @@
  * Refuses to do: what happens at the end of an epoch (see `training.ts`), and files (see `run-directory.ts`).
  */
 import type { Corpus } from '../data/corpus.js';
-import type { TrainProgress } from '../models/types.js';
 import { RoundPool } from '../pool/round-pool.js';
 import { onAbort } from './on-abort.js';
 import type { ResolvedOptions } from './options.js';
@@ -14,6 +13,7 @@ import { openRun } from './run-directory.js';
 import { initialState } from './state.js';
 import type { TrainingTarget } from './target.js';
 import { Training } from './training.js';
+import type { TrainProgress } from './types.js';
 
 /** Everything that happens up to the next report. */
 async function nextReport(

@@ -4,7 +4,6 @@
  * by the number of workers.
  */
 import { corpusLoss } from '../models/evaluate.js';
-import type { TrainProgress } from '../models/types.js';
 import type { RoundPool } from '../pool/round-pool.js';
 import { type JudgeRules, judge } from './judge.js';
 import type { ResolvedOptions } from './options.js';
@@ -13,6 +12,7 @@ import type { EpochMetrics } from './record.js';
 import { epochFactor, fillRates, type RatePlan, rateAt } from './schedules.js';
 import { addRound, endEpoch, type RunState } from './state.js';
 import type { TrainingTarget } from './target.js';
+import type { TrainProgress } from './types.js';
 import { fillEdges } from './windows.js';
 
 /** Slots that say where the parameters were going: meaningless once those have been put back. */

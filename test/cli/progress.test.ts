@@ -8,7 +8,7 @@ import { abilities } from '#src/cli/output.js';
 import { bar, liveLine, logLine, shareDone } from '#src/cli/progress-line.js';
 import { block, both, JsonReporter, TextReporter } from '#src/cli/reporters.js';
 import type { RunFacts } from '#src/cli/run-facts.js';
-import type { TrainProgress } from '#src/models/types.js';
+import type { TrainProgress } from '#src/train/types.js';
 
 const progress = (change: Partial<TrainProgress> = {}): TrainProgress => ({
   epoch: 1,

@@ -7,7 +7,8 @@ import test from 'ava';
 import { viewsOf } from '#src/memory/arena.js';
 import { planLayout } from '#src/memory/layout.js';
 import { native } from '#src/native.js';
-import type { NativeOptimizer, NativeSpec } from '#src/native-types.js';
+import type { NativeOptimizer } from '#src/native-training.js';
+import type { NativeSpec } from '#src/native-types.js';
 import { bytes, floats, largest, type Packed, shared } from './helpers/goldens.js';
 import { oneWindow } from './helpers/rounds.js';
 

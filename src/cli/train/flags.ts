@@ -1,6 +1,7 @@
 /** What `timernn train` is asked for, and which of its options do not go together. */
 import type { Command } from 'commander';
-import type { LayerOptions, OptimizerName } from '../../models/types.js';
+import type { LayerOptions } from '../../models/types.js';
+import type { OptimizerName } from '../../train/types.js';
 import { UsageError } from '../failures.js';
 
 /** Options of a recipe's run; everything else is the recipe's. */

@@ -1,7 +1,7 @@
 /** One rank of a run, in a thread of its own: waits in the barrier for the other one, or ends without coming there. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { native } from '#src/native.js';
-import type { NativeRun } from '#src/native-types.js';
+import type { NativeRun } from '#src/native-training.js';
 import { call } from '../../pool/helpers/runs.js';
 
 const { run, waits } = workerData as { run: NativeRun; waits: boolean };

@@ -1,5 +1,5 @@
 /** Rounds as tests ask a runner for them. */
-import type { RoundCall } from '#src/native-types.js';
+import type { RoundCall } from '#src/native-training.js';
 
 /** Window k of a run alone, on one rank, without clipping where `more` has none. */
 export function oneWindow(k: number, more: Partial<RoundCall>): RoundCall {

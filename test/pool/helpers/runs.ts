@@ -5,7 +5,7 @@ import { planLayout } from '#src/memory/layout.js';
 import { ReadWriteLock } from '#src/models/lock.js';
 import { nativeSpec } from '#src/models/spec.js';
 import { native } from '#src/native.js';
-import type { NativeRun } from '#src/native-types.js';
+import type { NativeRun } from '#src/native-training.js';
 import { resolveTrainOptions } from '#src/train/options.js';
 import { planRun } from '#src/train/plan-run.js';
 import { charCorpus } from '../../models/helpers/models.js';
