@@ -24,7 +24,8 @@ const SPLITS = { train: 'training', valid: 'validation', test: 'test' };
 function take(path) {
   const { recipe: name, measured } = JSON.parse(readFileSync(path, 'utf8'));
   const file = join(recipesFolder(), `${name}.json`);
-  const recipe = parseRecipe({ ...JSON.parse(readFileSync(file, 'utf8')), measured }, file);
+  const recipe = { ...JSON.parse(readFileSync(file, 'utf8')), measured };
+  parseRecipe(recipe, file);
   writeFileSync(file, `${JSON.stringify(recipe, null, 2)}\n`);
   console.log(`${name}: measured figures of ${path}`);
 }
@@ -33,7 +34,7 @@ const cell = (text) => text.replaceAll('|', '\\|');
 const link = ({ name }) => `[\`${name}\`](../../recipes/${name}.json)`;
 
 function published({ source }) {
-  if (source.perplexity === null) return '–';
+  if (typeof source?.perplexity !== 'number') return '–';
   const split = source.split === 'test' ? '' : ` (${SPLITS[source.split]})`;
   return `[${source.perplexity}](${source.url})${split}`;
 }

@@ -35,7 +35,8 @@ Runner::Runner(RunPlan plan)
       control_(plan_.control),
       placement_(control_.cores()),
       rows_(plan_.spec.vocabulary),
-      sparse_(!plan_.spec.tied && plan_.slot_count() == 0 && plan_.numbers.weight_decay == 0.0),
+      sparse_(!plan_.spec.tied && plan_.slot_count() == 0 && plan_.numbers.weight_decay == 0.0 &&
+              plan_.numbers.lambda == 0.0),
       weight_drop_(plan_.spec, plan_.offsets, plan_.regularization, dense_first()) {
   check_plan();
   std::size_t first = 0;

@@ -74,12 +74,12 @@ export function cellName(layer: { cell?: unknown; activation?: unknown; resetAft
   return `${cell}${activation === 'tanh' ? '' : ` ${activation}`}${resetAfter === false ? ' reset-before' : ''}`;
 }
 
-/** `adam, averaged from update 200 on`. */
+/** `adam, averaged after update 200`. */
 export function optimizerWords(optimizer: TrainOptions['optimizer'] = 'sgd'): string {
   if (typeof optimizer === 'string') return optimizer;
   const { name, averageFrom } = optimizer;
   if (averageFrom === undefined) return name;
   const since =
-    averageFrom === 'non-monotonic' ? 'once held-out text gets no better' : `from update ${count(averageFrom)} on`;
+    averageFrom === 'non-monotonic' ? 'once held-out text gets no better' : `after update ${count(averageFrom)}`;
   return `${name}, averaged ${since}`;
 }

@@ -115,7 +115,7 @@ export class TextReporter implements Reporter {
     const noun = tokenNoun(facts.unit);
     const layers = facts.layers.map((layer) => `${cellName(layer)} ${layer.size}`).join(' → ');
     const held = facts.heldOutTokens > 0 ? `, ${count(facts.heldOutTokens)} held out` : '';
-    const fact = (name: string, value: string) => this.line(`${paint('dim', name.padEnd(9))} ${value}`);
+    const fact = (name: string, value: string) => this.line(`${paint('dim', name.padEnd(9))} ${printable(value)}`);
     if (facts.recipe !== undefined) {
       fact('recipe', `${facts.recipe.name}: ${facts.recipe.title}`);
       fact('published', facts.recipe.published);
@@ -168,7 +168,7 @@ export class TextReporter implements Reporter {
         : `, held out ${paint('green', perplexity(Math.exp(held)))} (${bits(held).toFixed(2)} ${bitsUnit(unit)})`;
     if (epoch.averaging && !this.#averaging) {
       this.#averaging = true;
-      this.line('From here on held-out text is measured with the average of the parameters.');
+      this.line('Held-out text is measured with the average of the parameters now.');
     }
     // Short enough for 80 columns.
     const name = paint('bold', `epoch ${epoch.epoch}/${epochs}`);

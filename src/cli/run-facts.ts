@@ -14,7 +14,7 @@ export interface RunFacts {
   window: number;
   epochs: number;
   workers: number;
-  /** `adam, averaged from update 200 on`. */
+  /** `adam, averaged after update 200`. */
   optimizer: string;
   /** Where the model goes. */
   out: string;

@@ -107,9 +107,10 @@ export class LanguageModel {
    * Inside the loop the model has the parameters of the report, but for a plateau that goes back to the best ones: it has
    * done so when the last report of the epoch comes. When the run ends by itself, and no sooner, it has what
    * the run was for: with `heldOut` the parameters that were best on it (unless `keepBest` is false), with an
-   * averaging optimiser the average. So `save()` in the loop writes the parameters of that moment, neither the best ones nor the average (a report
-   * whose held-out loss is the average's says `averaging`); `best.safetensors` of `run` has those. With `run` everything is recorded in a directory, and a run that was stopped, left or killed goes on from
-   * there to the same bits.
+   * averaging optimiser the average, once there is one (else a warning, TIMERNN_NO_AVERAGE, says so). So `save()` in the loop
+   * writes the parameters of that moment, neither the best ones nor the average (a report whose held-out loss is the average's
+   * says `averaging`); with `heldOut`, `best.safetensors` of `run` has what was best so far. With `run` everything is recorded in
+   * a directory, and a run that was stopped, left or killed goes on from there to the same bits.
    *
    * @throws (when called) ERR_TIMERNN_OPTION, ERR_TIMERNN_VOCABULARY, ERR_TIMERNN_CORPUS for a `heldOut` too short to be
    * measured; (while it runs) ERR_TIMERNN_CORPUS, ERR_TIMERNN_BUSY where the model is in training already or another

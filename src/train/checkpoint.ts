@@ -113,7 +113,10 @@ function parseMetadata(
   if (hasFixedLength(own) && options.epochs !== epochs) {
     throw foreign(`steps laid out over ${epochs} epochs`, `steps over ${describe(options.epochs)}`);
   }
-  return parseState(path, parseJson(path, metadata, 'state'), mostWindows);
+  return parseState(path, parseJson(path, metadata, 'state'), {
+    mostWindows,
+    averageFrom: own.options.optimizer.averageFrom,
+  });
 }
 
 function checkTensors(path: string, found: readonly TensorInfo[], expected: readonly SharedTensor[]): void {

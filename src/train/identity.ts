@@ -9,6 +9,7 @@ import type { Corpus } from '../data/corpus.js';
 import { TimeRNNError } from '../errors.js';
 import type { Origin } from '../models/model-file.js';
 import type { ModelSpec } from '../models/types.js';
+import type { AverageFrom } from './optimizer-options.js';
 import type { ResolvedOptions } from './options.js';
 import type { TrainingTarget } from './target.js';
 
@@ -29,7 +30,7 @@ export interface RunIdentity {
   corpus: CorpusIdentity;
   heldOut?: CorpusIdentity;
   /** Every option that counts, defaults filled in. */
-  options: Record<string, unknown> & { epochs: number };
+  options: Record<string, unknown> & { epochs: number; optimizer: { averageFrom?: AverageFrom } };
 }
 
 /** Recognises a corpus. @throws the signal's reason */

@@ -70,7 +70,7 @@ export function optimizerDefaults(name: string): { learningRate: number; weightD
   return { learningRate, weightDecay };
 }
 
-/** Averaged SGD averages in any case, the others where `averageFrom` says so. */
+/** Averaged SGD averages without being asked, the others where `averageFrom` says so. */
 function resolveAverageFrom(given: OptimizerOptions, hasHeldOut: boolean): AverageFrom | undefined {
   if (given.name !== 'asgd' && given.averageFrom === undefined) {
     if (given.patience === undefined) return undefined;

@@ -6,6 +6,7 @@
 import { corpusLoss } from '../models/evaluate.js';
 import type { RoundPool } from '../pool/round-pool.js';
 import { type JudgeRules, judge } from './judge.js';
+import type { AverageFrom } from './optimizer-options.js';
 import type { ResolvedOptions } from './options.js';
 import type { RunPlan } from './plan-run.js';
 import type { EpochMetrics } from './record.js';
@@ -17,6 +18,18 @@ import { fillEdges } from './windows.js';
 
 /** Slots that say where the parameters were going: meaningless once those have been put back. */
 const DIRECTIONS: ReadonlySet<string> = new Set(['momentum', 'm']);
+
+/** An average was asked for, and the run was over before it began. */
+function warnOfNoAverage(averageFrom: AverageFrom, done: number): void {
+  const when =
+    'step' in averageFrom
+      ? `averageFrom is update ${averageFrom.step}`
+      : `the epoch that starts it is number ${averageFrom.patience + 2} at the soonest`;
+  process.emitWarning(
+    `The run ended after ${done} updates, before its average began (${when}): the model has parameters that are not averaged`,
+    { code: 'TIMERNN_NO_AVERAGE' },
+  );
+}
 
 /** What the end of an epoch leads to. */
 export interface EpochEnd {
@@ -152,7 +165,7 @@ export class Training {
       tokensPerSecond: epochTokens / epochSeconds,
       seconds: epochSeconds,
       ...(best !== undefined && { best }),
-      ...(averaging && { averaging: true }),
+      ...(averaging && heldOutLoss !== undefined && { averaging: true }),
     };
     endEpoch(state);
     return { report, metrics, best: best ? counted : undefined };
@@ -163,14 +176,20 @@ export class Training {
     const { params, lock } = this.#target;
     const keeps = this.#options.heldOut?.keepBest && this.#state.judgement.best !== null;
     const final = (keeps ? this.#plan.best : undefined) ?? this.#counted;
+    const { averageFrom } = this.#options.optimizer;
+    if (averageFrom !== undefined && !this.#averages) warnOfNoAverage(averageFrom, this.#state.done);
     if (final !== params) await lock.write(async () => params.set(final));
+  }
+
+  /** Whether there is an average. */
+  get #averages(): boolean {
+    const { averageFrom, done } = this.#state;
+    return averageFrom !== null && done > averageFrom;
   }
 
   /** The parameters that count: the average once there is one. */
   get #counted(): Float32Array<SharedArrayBuffer> {
-    const { averageFrom, done } = this.#state;
-    const begun = averageFrom !== null && done > averageFrom;
-    return begun ? this.#plan.run.slots.at(-1)! : this.#target.params;
+    return this.#averages ? this.#plan.run.slots.at(-1)! : this.#target.params;
   }
 
   async #measure(params: Float32Array<SharedArrayBuffer>): Promise<number | undefined> {

@@ -3,7 +3,8 @@ import type { Corpus } from '../data/corpus.js';
 
 /**
  * How a model is trained. `save()` in the loop's body writes the parameters of that moment: neither the best ones, nor the
- * average of an averaging optimiser, which the model gets when the run ends by itself. `best.safetensors` of `run` has those at any time.
+ * average of an averaging optimiser, which the model gets when the run ends by itself. With `heldOut`, `best.safetensors` of
+ * `run` has what was best so far, the average as it was then; the average of the moment is in the checkpoints alone.
  */
 export interface TrainOptions {
   /** Streams N of the mini-batch. @default 32, or as many as have a whole window each where the corpus is short */
@@ -147,8 +148,8 @@ export interface RunOptions {
    * whose checkpoints are gone, with a warning (TIMERNN_RUN_WITHOUT_CHECKPOINT). A newest checkpoint that the disk has damaged is passed over
    * with a warning (TIMERNN_CHECKPOINT_DAMAGED), one of another run or one that cannot be read now is refused; the model
    * is then as it was before. Another kind of kernels than the run was started with makes other bits, which is a
-   * warning, too (TIMERNN_RUN_MACHINE). The parameters are the same to the bit; the training losses that are recorded
-   * may differ in their last digit, since they are summed up round by round.
+   * warning, too (TIMERNN_RUN_MACHINE). The parameters and the losses that are recorded are
+   * the same to the bit.
    * @default false: a directory that holds a run is refused
    */
   resume?: boolean;

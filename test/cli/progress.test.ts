@@ -38,7 +38,7 @@ const facts: RunFacts = {
   window: 64,
   epochs: 4,
   workers: 2,
-  optimizer: 'adam, averaged from update 200 on',
+  optimizer: 'adam, averaged after update 200',
   out: 'model.safetensors',
   replaces: false,
   prompt: 'Call me ',

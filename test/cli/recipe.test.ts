@@ -1,5 +1,5 @@
 /** `timernn recipes` and `timernn train --recipe`: a tiny recipe from its text to its figures, and what is refused. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { Corpus, LanguageModel } from 'timernn';
@@ -31,6 +31,13 @@ test('recipes: a table of all, one in full, JSON for programs; without the addon
   });
   const own = await timernn(['recipes', './tiny.json'], { cwd, env: WITHOUT_ADDON });
   t.regex(own.stdout, /published +nothing\n(?:.*\n)*train +timernn train --recipe \.\/tiny\.json --data DIR\n$/);
+  await mkdir(join(cwd, 'my runs'));
+  await writeTiny(join(cwd, 'my runs'), (recipe) => {
+    recipe.title = 'Red \u001b[31m and \u0007 loud';
+  });
+  const spaced = await timernn(['recipes', './my runs/tiny.json'], { cwd, env: WITHOUT_ADDON });
+  t.regex(spaced.stdout, /^tiny: Red {2}\[31m and {3}loud\n/);
+  t.regex(spaced.stdout, /\ntrain +timernn train --recipe '\.\/my runs\/tiny\.json' --data DIR\n$/);
   const json = await timernn(['recipes', '--json'], { env: WITHOUT_ADDON });
   t.true(jsonLines(json.stdout).some((recipe) => recipe.name === 'lstm-100'));
   const unknown = await timernn(['recipes', 'lstm-101'], { env: WITHOUT_ADDON });
@@ -49,7 +56,7 @@ test('a recipe that averages: the start says so, and the first epoch that is mea
   });
   const { code, stdout, stderr } = await timernn(TRAIN, { cwd });
   t.is(code, 0, stderr);
-  t.regex(stdout, /training +3 epochs, .*, adam, averaged from update 5 on\n/);
+  t.regex(stdout, /training +3 epochs, .*, adam, averaged after update 5\n/);
   t.is(stdout.split('measured with the average of the parameters').length, 2, 'once');
   const results = JSON.parse(await readFile(join(cwd, 'runs', 'tiny', 'results.json'), 'utf8')) as Results;
   t.true(results.epochs.some((epoch) => (epoch as { averaging?: boolean }).averaging === true));

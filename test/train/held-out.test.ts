@@ -1,4 +1,5 @@
 /** Held-out text inside a run: what is measured, what follows from it, and what the model ends with. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import type { LanguageModel, TrainOptions, TrainProgress } from 'timernn';
@@ -56,6 +57,35 @@ test('without heldOut no report speaks of it', async (t) => {
 
 /** Learns in the first two epochs, and ruins everything in the third. */
 const ruin = (epoch: number) => (epoch < 2 ? 0.5 : 50);
+
+test('a run that ends before its average began warns, and does not call its epochs averaged', async (t) => {
+  const warned: string[] = [];
+  const listener = (warning: Error & { code?: string }) => {
+    if (warning.code === 'TIMERNN_NO_AVERAGE') warned.push(warning.message);
+  };
+  process.on('warning', listener);
+  t.teardown(() => process.off('warning', listener));
+  const few: TrainOptions = { ...options, window: 128, epochs: 2 };
+  await train(newModel(corpus), text, { ...few, optimizer: { name: 'adam', averageFrom: 987_654 } });
+  await train(newModel(corpus), text, {
+    ...few,
+    optimizer: { name: 'sgd', averageFrom: 'non-monotonic', patience: 43 },
+  });
+  await new Promise(setImmediate);
+  const of = (what: RegExp) => warned.filter((message) => what.test(message)).length;
+  t.is(of(/ended after \d+ updates, before its average began \(averageFrom is update 987654\)/), 1);
+  t.is(of(/\(the epoch that starts it is number 45 at the soonest\)/), 1);
+});
+
+test('an average without held-out text: no epoch claims a measurement of it', async (t) => {
+  const directory = join(await folderOf(t), 'run');
+  const { heldOut: _, ...few } = options;
+  const optimizer = { name: 'adam', averageFrom: 3 } as const;
+  await train(newModel(corpus), text, { ...few, learningRate: 0.01, optimizer, run: { directory } });
+  const lines = (await readFile(join(directory, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+  t.is(lines.length, 1);
+  t.false('averaging' in JSON.parse(lines[0]!));
+});
 
 test('the model ends with the parameters that were best', async (t) => {
   const model = newModel(corpus);

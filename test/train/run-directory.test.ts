@@ -184,6 +184,11 @@ const edits: [what: string, edit: Edit, message: RegExp][] = [
     /at most 85 windows of an epoch, got window 86/,
   ],
   [
+    'an average that the run does not take',
+    (_, m) => m.set('state', JSON.stringify({ ...JSON.parse(m.get('state')!), averageFrom: 0 })),
+    /to have no average, got one after update 0$/,
+  ],
+  [
     'another run',
     (_, m) => m.set('identity', m.get('identity')!.replace('"seed":1', '"seed":2')),
     /a checkpoint of this run, got one of another run$/,
@@ -217,6 +222,24 @@ test('checkpoints that are whole but wrong', async (t) => {
     edit(all, metadata);
     await writeSafetensors(path, [...all.values()], metadata);
     await t.throwsAsync(goOn(directory), isCode('ERR_TIMERNN_FORMAT', message), what);
+  }
+});
+
+test('checkpoints of an average that begins where the run does not have it', async (t) => {
+  const held: TrainOptions = { optimizer: { name: 'adam', averageFrom: 'non-monotonic', patience: 3 } };
+  const step: TrainOptions = { optimizer: { name: 'sgd', averageFrom: 70 } };
+  for (const [more, averageFrom, message] of [
+    [held, 1e6, /to have an average after one of \d+ updates, or none, got one after update 1000000$/],
+    [step, 71, /to have an average after update 70, got one after update 71$/],
+    [step, null, /to have an average after update 70, got none$/],
+  ] as const) {
+    const directory = await begun(t, 1, more);
+    const { path, state } = await newest(directory);
+    const { tensors, metadata } = await readSafetensors(path);
+    metadata.set('state', JSON.stringify({ ...state, averageFrom }));
+    const all = [...tensors].map(([name, { shape, data }]) => ({ name, shape, data }) as TensorInput);
+    await writeSafetensors(path, all, metadata);
+    await t.throwsAsync(goOn(directory, more), isCode('ERR_TIMERNN_FORMAT', message));
   }
 });
 

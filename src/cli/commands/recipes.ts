@@ -5,10 +5,10 @@ import { loadRecipes } from '../../recipes/load.js';
 import { dynamicName } from '../../recipes/measure.js';
 import type { Measured, Recipe } from '../../recipes/schema.js';
 import { newCommand, type Register } from '../command.js';
-import { clock, count } from '../format.js';
+import { clock, count, printable } from '../format.js';
 import { abilities, jsonLine, print } from '../output.js';
 import { findRecipe } from '../recipe.js';
-import { block } from '../reporters.js';
+import { block, commandLine } from '../reporters.js';
 
 /** The one figure by which a recipe is judged: the test's, where there is a test. */
 const headline = (figures: Parameters<typeof perplexities>[0], print: (value: number) => string): string => {
@@ -60,13 +60,15 @@ function details(name: string, recipe: Recipe, columns: number): string {
     ...(recipe.measured === null
       ? ([['measured', 'not yet']] as [string, string][])
       : measuredLines(recipe.measured).map((line, index): [string, string] => [index === 0 ? 'measured' : '', line])),
-    ['train', `timernn train --recipe ${name} --data DIR`],
   ];
   const body = facts.flatMap(([name, value]) => {
     const [first = '', ...rest] = block(value, columns, ' '.repeat(11));
     return [name.padEnd(11) + first.slice(11), ...rest];
   });
-  return `${[`${recipe.name}: ${recipe.title}`, '', ...block(recipe.description, columns, ''), '', ...body].join('\n')}\n`;
+  // Not broken: it is there to be copied.
+  const command = `train      ${printable(commandLine(['timernn', 'train', '--recipe', name, '--data', 'DIR']))}`;
+  const heading = printable(`${recipe.name}: ${recipe.title}`);
+  return `${[heading, '', ...block(recipe.description, columns, ''), '', ...body, command].join('\n')}\n`;
 }
 
 async function action(name: string | undefined, flags: { json?: boolean }): Promise<void> {

@@ -18,8 +18,8 @@ export const RECIPES: Record<string, { shape: Shape; options: TrainOptions }> = 
   averaged: {
     shape: NOISY,
     options: {
-      ...{ streams: 4, window: 20, epochs: 4, heldOut, randomWindows: true, activationPenalty: 2, temporalPenalty: 1 },
-      ...{ optimizer: { name: 'asgd', patience: 1 }, learningRate: 4 },
+      ...{ streams: 4, window: 20, epochs: 6, heldOut, randomWindows: true, activationPenalty: 2, temporalPenalty: 1 },
+      ...{ optimizer: { name: 'asgd', patience: 1 }, learningRate: 10 },
     },
   },
   adam: {
