@@ -136,8 +136,8 @@ class Runner {
   PackedModel packed_;                ///< empty where the ranks do not share the packed weights
   std::vector<TouchedRows> touched_;  ///< a shard
   /// Only rows of the embedding that a window touched are reduced and updated: right for an optimiser that
-  /// leaves a parameter without gradient as it is (no decay of any kind), without an average, and an embedding
-  /// whose gradient has such rows.
+  /// leaves a parameter without gradient as it is (no decay of any kind), without an average, and an
+  /// embedding whose gradient has such rows.
   bool sparse_;
   WeightDrop weight_drop_;
   std::vector<float*> dense_;          ///< a shard's gradients from dense_first() on
