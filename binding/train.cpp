@@ -36,10 +36,11 @@ void check_length(const Napi::Value& value, const char* name, std::size_t least)
 // trainer's is; a caller of the addon who transfers an array of a run away takes memory from under it.
 Napi::Object snapshot(const Napi::Object& run) {
   Napi::Object out = Napi::Object::New(run.Env());
-  for (const char* name : {"spec",           "offsets",   "params",  "tokens",  "streamStarts", "streamSteps",
-                           "window",         "control",   "scratch", "packed",  "grads",        "states",
-                           "touched",        "shardRows", "edges",   "rates",   "optimizer",    "slots",
-                           "regularization", "dropped",   "work",    "averages"}) {
+  for (const char* name :
+       {"spec",           "offsets",   "params",  "tokens",   "streamStarts", "streamSteps",
+        "window",         "control",   "scratch", "packed",   "grads",        "states",
+        "touched",        "shardRows", "edges",   "rates",    "optimizer",    "slots",
+        "regularization", "dropped",   "work",    "averages", "rateFactors"}) {
     out.Set(name, run.Get(name));
   }
   for (const char* name : {"grads", "states", "touched", "shardRows", "slots", "work"}) {
@@ -128,6 +129,17 @@ void optimizer(RunPlan& plan, const Napi::Value& value) {
                   number_or_zero(o, "power"),    number_or_zero(o, "weightDecay")};
 }
 
+void rate_factors(RunPlan& plan, const Napi::Value& value) {
+  if (value.IsUndefined()) return;
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != plan.offsets.size()) {
+    fail(value.Env(), "ERR_TIMERNN_SHAPE",
+         "Expected rateFactors to be an array of " + std::to_string(plan.offsets.size()));
+  }
+  const auto list = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < plan.offsets.size(); ++i)
+    plan.rate_factors.push_back(number(list.Get(i), "rateFactors[]"));
+}
+
 void slots(RunPlan& plan, const Napi::Value& slots) {
   const std::size_t count = plan.slot_count();
   plan.slots = float_list(slots, "slots", count);
@@ -143,6 +155,7 @@ RunPlan plan(const Napi::Object& o) {
   // Objects of the caller first: a getter of theirs must not run once addresses have been taken.
   optimizer(out, o.Get("optimizer"));
   out.regularization = regularization(o.Get("regularization"), out.spec);
+  rate_factors(out, o.Get("rateFactors"));
   const std::size_t least = arena_floats(out.offsets, out.spec);
   check_length(o.Get("params"), "params", least);
   const auto params = floats(o.Get("params"), "params");

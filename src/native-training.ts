@@ -42,6 +42,8 @@ export interface NativeRun {
   rates: Float64Array;
   /** @default plain SGD */
   optimizer?: NativeOptimizer;
+  /** A tensor, in table order: what the learning rate is multiplied by there; finite, at least 0. @default 1 for all */
+  rateFactors?: number[];
   /**
    * The optimiser's arenas, laid out like params; as many as `optimizers()` names, and behind them that of the average
    * where `averages`; zero at first.

@@ -37,6 +37,7 @@ Runner::Runner(RunPlan plan)
       rows_(plan_.spec.vocabulary),
       sparse_(!plan_.spec.tied && plan_.slot_count() == 0 && plan_.numbers.weight_decay == 0.0 &&
               plan_.numbers.lambda == 0.0),
+      rate_ranges_(rate_ranges(plan_)),
       weight_drop_(plan_.spec, plan_.offsets, plan_.regularization, dense_first()) {
   check_plan();
   std::size_t first = 0;
@@ -59,6 +60,35 @@ Runner::Runner(RunPlan plan)
     tensors_[tensor] = plan_.dropped + plan_.offsets[tensor];
     replica_.read_instead(tensor, tensors_[tensor]);
   }
+}
+
+std::vector<Runner::RateRange> Runner::rate_ranges(const RunPlan& plan) {
+  const std::vector<double>& factors = plan.rate_factors;
+  if (factors.empty()) return {{plan.params_length, 1.0}};
+  if (factors.size() != plan.offsets.size()) {
+    throw Error("ERR_TIMERNN_SHAPE", "Expected " + std::to_string(plan.offsets.size()) +
+                                         " factors of the learning rate, one a tensor, got " +
+                                         std::to_string(factors.size()));
+  }
+  std::vector<std::pair<std::size_t, double>> starts;
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    if (!std::isfinite(factors[i]) || factors[i] < 0.0) {
+      throw Error("ERR_TIMERNN_OPTION", "Expected a finite factor of the learning rate of at least 0, got " +
+                                            std::to_string(factors[i]));
+    }
+    starts.emplace_back(plan.offsets[i], factors[i]);
+  }
+  std::sort(starts.begin(), starts.end());
+  std::vector<RateRange> ranges;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const std::size_t end = i + 1 < starts.size() ? starts[i + 1].first : plan.params_length;
+    if (!ranges.empty() && ranges.back().factor == starts[i].second) {
+      ranges.back().end = end;
+    } else {
+      ranges.push_back({end, starts[i].second});
+    }
+  }
+  return ranges;
 }
 
 // The embedding goes by rows, everything behind it by chunks.
@@ -176,24 +206,39 @@ void Runner::update(const RoundCall& call, std::size_t window, double norm) {
       plan_.rates[window],
       static_cast<double>(call.done + window - call.from + 1),
       plan_.numbers};
-  if (sparse_) rows_.update(*plan_.optimizer, plan_.params + plan_.offsets[0], embedding(), args);
+  if (sparse_) {
+    UpdateArgs rows = args;
+    rows.learning_rate *= rate_ranges_.front().factor;
+    rows_.update(*plan_.optimizer, plan_.params + plan_.offsets[0], embedding(), rows);
+  }
   update_chunks(args, call.average_from, my_chunks(call));
 }
 
-void Runner::update_chunks(UpdateArgs args, double average_from, ChunkRange range) {
+void Runner::update_range(const UpdateArgs& args, std::size_t begin, std::size_t end) const {
+  for (const RateRange& range : rate_ranges_) {
+    const std::size_t last = std::min(end, range.end);
+    if (begin >= last) continue;
+    UpdateArgs part = args;
+    part.params = plan_.params + begin;
+    part.grads = plan_.grads[0] + begin;
+    for (std::size_t s = 0; s < plan_.optimizer->slot_count(); ++s) part.slots[s] = plan_.slots[s] + begin;
+    part.n = last - begin;
+    part.learning_rate *= range.factor;
+    plan_.optimizer->update(part);
+    begin = last;
+  }
+}
+
+void Runner::update_chunks(const UpdateArgs& args, double average_from, ChunkRange range) {
   // Where a list says which rows of the table a window will clear, shard 0 must not be left with the sum's.
   const std::size_t table = sparse_ || plan_.spec.tied ? 0 : plan_.offsets[1] - dense_first();
   for (std::size_t c = range.begin; c < range.end; ++c) {
     const std::size_t begin = c * kReduceChunk, end = std::min(begin + kReduceChunk, dense_length());
-    args.params = plan_.params + dense_first() + begin;
-    args.grads = dense_[0] + begin;
-    for (std::size_t s = 0; s < plan_.optimizer->slot_count(); ++s)
-      args.slots[s] = plan_.slots[s] + dense_first() + begin;
-    args.n = end - begin;
-    plan_.optimizer->update(args);
+    const std::size_t place = dense_first() + begin;
+    update_range(args, place, dense_first() + end);
     if (plan_.averages) {
       // The parameters are in cache still.
-      average_parameters(plan_.slots.back() + dense_first() + begin, args.params, args.n, args.step,
+      average_parameters(plan_.slots.back() + place, plan_.params + place, end - begin, args.step,
                          average_from);
     }
     if (begin < table) std::fill(dense_[0] + begin, dense_[0] + std::min(end, table), 0.0f);

@@ -53,6 +53,8 @@ struct RunPlan {
   std::vector<float*> work = {};
   const Optimizer* optimizer = find_optimizer("sgd");
   OptimizerNumbers numbers = {};
+  /// A tensor, in table order: what the learning rate is multiplied by there; empty: 1 everywhere.
+  std::vector<double> rate_factors = {};
   std::vector<float*> slots = {};  ///< the optimiser's arenas; behind them the average's, where there is one
   bool averages = false;           ///< whether an average is kept, see average_parameters()
   std::size_t slot_count() const { return optimizer->slot_count() + (averages ? 1 : 0); }
@@ -123,7 +125,9 @@ class Runner {
   EmbeddingGradients embedding() const;
   void reduce(const RoundCall& call);
   void update(const RoundCall& call, std::size_t window, double norm);
-  void update_chunks(UpdateArgs args, double average_from, ChunkRange range);
+  void update_chunks(const UpdateArgs& args, double average_from, ChunkRange range);
+  /// Of the parameters [begin, end) of the arena, each with the learning rate of its tensor.
+  void update_range(const UpdateArgs& args, std::size_t begin, std::size_t end) const;
   void run_window(const RoundCall& call, std::size_t window, RoundResult& result);
 
   RunPlan plan_;
@@ -139,6 +143,13 @@ class Runner {
   /// leaves a parameter without gradient as it is (no decay of any kind), without an average, and an
   /// embedding whose gradient has such rows.
   bool sparse_;
+  /// Where the factor of the learning rate changes: up to `end` of the arena, from the end of the one before.
+  struct RateRange {
+    std::size_t end;
+    double factor;
+  };
+  static std::vector<RateRange> rate_ranges(const RunPlan& plan);
+  std::vector<RateRange> rate_ranges_;
   WeightDrop weight_drop_;
   std::vector<float*> dense_;          ///< a shard's gradients from dense_first() on
   std::vector<float*> tables_;         ///< a shard's gradient of the embedding

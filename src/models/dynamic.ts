@@ -37,7 +37,7 @@ export async function dynamicLoss(
   expectInteger('dynamic.window', window);
   expectRate('dynamic.clip', clip);
   const once = { streams: 1, shards: 1, workers: 1, epochs: 1, reportEvery: ROUND, ...(signal && { signal }) };
-  const options = resolveTrainOptions({ learningRate, window, clip, ...once }, corpus.length);
+  const options = resolveTrainOptions({ learningRate, window, clip, ...once }, corpus.length, target.layout.placements);
   expectStreams(corpus, 1);
   const params = allocateFloats(target.layout.length);
   await target.lock.read(async () => params.set(target.params));

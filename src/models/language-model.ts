@@ -130,7 +130,7 @@ export class LanguageModel {
    */
   train(corpus: Corpus, options: TrainOptions = {}): AsyncGenerator<TrainProgress, void, undefined> {
     this.#checkCorpus(corpus);
-    const resolved = resolveTrainOptions(options, corpus.length);
+    const resolved = resolveTrainOptions(options, corpus.length, this.#parts.layout.placements);
     if (resolved.heldOut !== undefined) this.#checkCorpus(resolved.heldOut.corpus, 'heldOut');
     return this.#train(corpus, resolved);
   }

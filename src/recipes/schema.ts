@@ -116,6 +116,7 @@ const train = z.strictObject(
     warmup: z.int(expecting('an integer')).optional(),
     optimizer: optimizer.optional(),
     weightDecay: number.optional(),
+    rateFactors: z.record(z.string(), number, object).optional(),
     clip: number.optional(),
     clipValue: number.optional(),
     activationPenalty: number.optional(),

@@ -62,6 +62,7 @@ function optionsOf(options: ResolvedOptions, shards: number): RunIdentity['optio
     warmup: options.warmup,
     optimizer: { ...numbers, ...(optimizer.averageFrom && { averageFrom: optimizer.averageFrom }) },
     weightDecay,
+    ...(options.rateFactors && { rateFactors: options.rateFactors }),
     clip: options.clip,
     clipValue: options.clipValue,
     activationPenalty: options.activationPenalty,

@@ -3,11 +3,13 @@ import { availableParallelism } from 'node:os';
 import { Corpus } from '../data/corpus.js';
 import { defaultStreams } from '../data/streams.js';
 import { expectInteger } from '../errors.js';
+import type { Placement } from '../memory/layout.js';
 import { expectStreams } from '../models/evaluate.js';
 import { checkSeed } from '../models/generate.js';
 import { awaitHint, checkNames, checkSignal, expectBoolean } from '../options.js';
 import { expectRate, LARGEST_FLOAT, optionError } from './checks.js';
 import { optimizerDefaults, type ResolvedOptimizer, resolveOptimizer } from './optimizer-options.js';
+import { resolveRateFactors } from './rate-factors.js';
 import { type ResolvedRun, resolveRun } from './run-options.js';
 import { type ResolvedSchedule, resolveSchedule } from './schedule-options.js';
 import type { TrainOptions, TrainProgress } from './types.js';
@@ -37,6 +39,8 @@ export interface ResolvedOptions {
   warmup: number;
   /** With its weight decay. */
   optimizer: ResolvedOptimizer;
+  /** A number a tensor, in table order; undefined where all are 1. */
+  rateFactors: number[] | undefined;
   clip: number;
   clipValue: number;
   activationPenalty: number;
@@ -61,6 +65,7 @@ const NAMES: readonly string[] = [
   'warmup',
   'optimizer',
   'weightDecay',
+  'rateFactors',
   'clip',
   'clipValue',
   'activationPenalty',
@@ -150,7 +155,11 @@ function resolveOnProgress(value: unknown): ResolvedOptions['onProgress'] {
  * @throws ERR_TIMERNN_OPTION naming the option, what was expected and what came; ERR_TIMERNN_CORPUS where `heldOut` is
  * too short to be measured
  */
-export function resolveTrainOptions(options: TrainOptions, length: number): ResolvedOptions {
+export function resolveTrainOptions(
+  options: TrainOptions,
+  length: number,
+  tensors: readonly Placement[],
+): ResolvedOptions {
   checkNames(options, NAMES, 'train');
   const { clip = 0.5, shards, reportEvery, optimizer: given = 'sgd' } = options;
   const { window, randomWindows } = resolveWindow(options);
@@ -169,6 +178,7 @@ export function resolveTrainOptions(options: TrainOptions, length: number): Reso
     shards: shards === undefined ? undefined : expectInteger('shards', shards),
     ...rates,
     optimizer,
+    rateFactors: resolveRateFactors(options.rateFactors, tensors),
     clip: expectRate('clip', clip),
     clipValue: expectRate('clipValue', options.clipValue ?? 0),
     activationPenalty: expectRate('activationPenalty', options.activationPenalty ?? 0, LARGEST_FLOAT),

@@ -129,6 +129,7 @@ export function planRun(target: TrainingTarget, corpus: Corpus, options: Resolve
     streamSteps: streams.steps,
     optimizer: options.optimizer.native,
     averages: options.optimizer.averageFrom !== undefined,
+    ...(options.rateFactors && { rateFactors: options.rateFactors }),
     ...(regularization && { regularization }),
   };
   // Whatever reads the edges before the first epoch finds an epoch there.

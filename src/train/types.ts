@@ -35,6 +35,12 @@ export interface TrainOptions {
   optimizer?: OptimizerName | OptimizerOptions;
   /** Decoupled weight decay λ: p ← p − η·λ·p at each step, apart from the gradient. @default 0; 0.01 for adamw */
   weightDecay?: number;
+  /**
+   * What the step size is multiplied by for some tensors, as with the parameter groups of other libraries: by name
+   * (`layers.0.Wh`), or by the start of a name up to a dot (`layers`); the longest counts. 0 leaves a tensor as it is.
+   * @default 1 for all
+   */
+  rateFactors?: Record<string, number>;
   /** Global gradient norm above which gradients are scaled down; 0 turns clipping off. @default 0.5 */
   clip?: number;
   /** Each number of the gradient is cut off at ± this, after `clip`; 0 turns it off. @default 0 */

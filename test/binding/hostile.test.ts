@@ -49,6 +49,23 @@ test('places for the work of ranks that are no such thing, or of another size', 
   t.deepEqual(run.params, other.params);
 });
 
+test('factors of the learning rate: not one a tensor, or no numbers', async (t) => {
+  const run = await tinyRun();
+  const ones = run.offsets.map(() => 1);
+  for (const [rateFactors, code] of [
+    [[1], 'ERR_TIMERNN_SHAPE'],
+    [5, 'ERR_TIMERNN_SHAPE'],
+    [[...ones.slice(1), -1], 'ERR_TIMERNN_OPTION'],
+    [[...ones.slice(1), Number.NaN], 'ERR_TIMERNN_OPTION'],
+    [[...ones.slice(1), 'x'], 'ERR_TIMERNN_OPTION'],
+  ] as [never, string][]) {
+    t.throws(() => new native.Runner({ ...run, rateFactors }), { code });
+  }
+  const before = run.params.slice();
+  new native.Runner({ ...run, rateFactors: ones.map(() => 0) }).run(call);
+  t.deepEqual(run.params, before);
+});
+
 test('an average without an arena for it, or with one of another size', async (t) => {
   const run = await tinyRun();
   t.deepEqual(run.slots, [], 'SGD has none of its own');

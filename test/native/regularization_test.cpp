@@ -174,6 +174,8 @@ RunOptions options(const std::string& optimizer, bool tied) {
   o.clip_value = 0.05;
   o.average_from = 7.0;
   o.averages = optimizer == "adam" || optimizer == "asgd";
+  // A tensor each: embedding, Wx, Wh, b, and what the output layer has of its own.
+  if (optimizer != "nesterov") o.rate_factors = {1.0, 0.5, 0.25, 0.0, 2.0, 0.5};
   return o;
 }
 
@@ -216,6 +218,47 @@ TEST("the embedding by touched rows or as a whole: the same parameters up to the
     a.go(2, 0, 20);
     b.go(2, 0, 20);
     CHECK(same_bits(a.params, b.params));
+  }
+}
+
+// One step from the same parameters: by rows of the embedding (sgd) and as a whole.
+TEST("factors of the learning rate: each tensor moves by its own, and with 0 not at all") {
+  for (const char* optimizer : {"sgd", "adam"}) {
+    RunOptions plain, scaled;
+    plain.optimizer = scaled.optimizer = optimizer;
+    plain.numbers = scaled.numbers = {0.0, 0.9, 0.999, 1e-8, 0.0, 0.0, 0.0, 0.0};
+    plain.learning_rate = scaled.learning_rate = 0.0625;
+    scaled.rate_factors = {0.5, 1.0, 0.0, 4.0, 0.25, 2.0};
+    Run a(plain), b(scaled);
+    const std::vector<float> start = a.params;
+    CHECK_EQ(a.go(2, 0, 1)[0].error, std::string());
+    CHECK_EQ(b.go(2, 0, 1)[0].error, std::string());
+    const auto& table = a.model.table;
+    CHECK_EQ(table.size(), scaled.rate_factors.size());
+    for (std::size_t t = 0; t < table.size(); ++t) {
+      double moved = 0.0, error = 0.0;
+      for (std::size_t i = 0; i < table[t].length(); ++i) {
+        const std::size_t at = a.model.offsets[t] + i;
+        const double step = static_cast<double>(a.params[at]) - start[at];
+        moved = std::max(moved, std::abs(step));
+        error = std::max(error, std::abs(b.params[at] - start[at] - scaled.rate_factors[t] * step));
+      }
+      CHECK(moved > 0.0);
+      CHECK(error <= 1e-6);
+      if (scaled.rate_factors[t] == 0.0) CHECK_EQ(error, 0.0);
+    }
+  }
+}
+
+TEST("factors of the learning rate: one a tensor, finite and not below 0") {
+  for (const auto& [factors, code] :
+       {std::pair<std::vector<double>, std::string>{{1.0, 1.0}, "ERR_TIMERNN_SHAPE"},
+        {{1.0, 1.0, -1.0, 1.0, 1.0, 1.0}, "ERR_TIMERNN_OPTION"},
+        {{1.0, 1.0, 1.0, 1.0, 1.0, INFINITY}, "ERR_TIMERNN_OPTION"}}) {
+    RunOptions o;
+    o.rate_factors = factors;
+    Run run(o);
+    CHECK_EQ(thrown_code([&] { Runner runner(run.plan()); }), code);
   }
 }
 

@@ -28,6 +28,7 @@ struct RunOptions {
   bool tied = false;
   double clip_value = 0.0, average_from = 0.0;
   bool averages = false;
+  std::vector<double> rate_factors = {};
   bool helps = true;  ///< ranks help each other with weight gradients
 };
 
@@ -95,6 +96,7 @@ class Run {
     p.regularization = options_.regularization;
     for (auto& s : slots) p.slots.push_back(s.data());
     p.averages = options_.averages;
+    p.rate_factors = options_.rate_factors;
     if (!dropped.empty()) p.dropped = dropped.data();
     for (auto& g : grads) p.grads.push_back(g.data());
     for (auto& s : states) p.states.push_back(s.data());

@@ -63,7 +63,7 @@ refuses('ERR_TIMERNN_OPTION', [
   [
     'a misspelt name',
     call({ epoch: 3 }),
-    'Expected the options of train to be among streams, window, epochs, workers, shards, learningRate, schedule, warmup, optimizer, weightDecay, clip, clipValue, activationPenalty, temporalPenalty, randomWindows, seed, heldOut, heldOutStreams, keepBest, patience, onProgress, run, reportEvery, signal, got "epoch"',
+    'Expected the options of train to be among streams, window, epochs, workers, shards, learningRate, schedule, warmup, optimizer, weightDecay, rateFactors, clip, clipValue, activationPenalty, temporalPenalty, randomWindows, seed, heldOut, heldOutStreams, keepBest, patience, onProgress, run, reportEvery, signal, got "epoch"',
   ],
   ['no corpus', () => model.train(untyped(undefined)), 'Expected corpus to be a Corpus, got undefined'],
   [
@@ -96,7 +96,7 @@ test('a corpus with another vocabulary, even of the same size', (t) => {
 });
 
 test('defaults', (t) => {
-  const { learningRate, workers, ...rest } = resolveTrainOptions({}, 1_000_000);
+  const { learningRate, workers, ...rest } = resolveTrainOptions({}, 1_000_000, []);
   t.deepEqual(rest, {
     streams: 32,
     window: 64,
@@ -106,6 +106,7 @@ test('defaults', (t) => {
     schedule: { kind: 'constant' },
     warmup: 0,
     optimizer: { native: { name: 'sgd' }, averageFrom: undefined },
+    rateFactors: undefined,
     clip: 0.5,
     clipValue: 0,
     activationPenalty: 0,
@@ -123,9 +124,9 @@ test('defaults', (t) => {
 });
 
 test('a short corpus trains with the defaults; streams that are asked for are not lowered', async (t) => {
-  t.is(resolveTrainOptions({}, 1000).streams, 15);
-  t.is(resolveTrainOptions({ window: 10 }, 1000).streams, 32);
-  t.is(resolveTrainOptions({ streams: 32 }, 1000).streams, 32);
+  t.is(resolveTrainOptions({}, 1000, []).streams, 15);
+  t.is(resolveTrainOptions({ window: 10 }, 1000, []).streams, 32);
+  t.is(resolveTrainOptions({ streams: 32 }, 1000, []).streams, 32);
   const { value } = await newModel(corpus).train(corpus).next();
   t.like(value, { epochEnd: true, tokens: 22 });
   await t.throwsAsync(

@@ -15,7 +15,7 @@ const corpus = Corpus.fromText('the cat sat on the mat\n', { unit: 'char' });
 const heldOut = corpus;
 const model = newModel(corpus);
 const call = (options: unknown) => () => model.train(corpus, untyped(options));
-const resolved = (options: TrainOptions) => resolveTrainOptions(options, 1_000_000);
+const resolved = (options: TrainOptions) => resolveTrainOptions(options, 1_000_000, []);
 
 test('every optimiser of the addon has its options, and none else', (t) => {
   t.deepEqual(

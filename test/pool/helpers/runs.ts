@@ -35,7 +35,11 @@ export async function tinyRun(mode = '', options: TrainOptions = {}): Promise<Na
   await native.initialise(params, own, layout.offsets, 1n);
   const parts = { spec, vocabulary, layout, params, origin: { kind: 'loaded' } as const };
   const target = { spec: own, layout, params, lock: new ReadWriteLock(), parts };
-  const resolved = resolveTrainOptions({ streams: 4, window: 8, workers: 2, ...options }, corpus.length);
+  const resolved = resolveTrainOptions(
+    { streams: 4, window: 8, workers: 2, ...options },
+    corpus.length,
+    layout.placements,
+  );
   const { run } = planRun(target, corpus, resolved);
   run.rates.fill(0.5);
   return { ...run, mode };

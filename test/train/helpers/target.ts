@@ -18,7 +18,7 @@ export async function newTarget(corpus: Corpus): Promise<TrainingTarget> {
 
 /** A run whose files are written by other calls than Node's. */
 export function trainWith(fileSystem: FileSystem, target: TrainingTarget, corpus: Corpus, options: TrainOptions) {
-  const resolved = resolveTrainOptions(options, corpus.length);
+  const resolved = resolveTrainOptions(options, corpus.length, target.layout.placements);
   if (resolved.run !== undefined) resolved.run.fileSystem = fileSystem;
   return runTraining(target, corpus, resolved);
 }
