@@ -7,9 +7,9 @@
  *
  * Needs a built dist/ (npm run build:ts).
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { figure, modelWords, perplexities } from '../dist/recipes/describe.js';
+import { figure, modelWords, perplexities, targetReached } from '../dist/recipes/describe.js';
 import { loadRecipes, recipesFolder } from '../dist/recipes/load.js';
 import { dynamicName } from '../dist/recipes/measure.js';
 import { parseRecipe } from '../dist/recipes/schema.js';
@@ -44,10 +44,13 @@ const all = (figures, print = figure) =>
     .map(([split, value]) => `${print(value)}${split === 'test' ? '' : ` (${split})`}`)
     .join(', ') || '–';
 
-function measured({ measured: found }) {
+function measured(recipe) {
+  const { measured: found } = recipe;
   if (found === null) return '–';
   const dynamic = (found.dynamic ?? []).map((one) => `; ${dynamicName(one.options).replace(/,.*/, '')} ${all(one)}`);
-  return `**${all(found)}**${dynamic.join('')}`;
+  const reached = targetReached(recipe, found);
+  const figures = reached ? `**${all(found)}**` : `${all(found)}${reached === false ? '; target missed' : ''}`;
+  return `${figures}${dynamic.join('')}`;
 }
 
 function time({ measured: found }) {
@@ -55,6 +58,16 @@ function time({ measured: found }) {
   const minutes = found.seconds / 60;
   if (minutes < 1) return `${Math.round(found.seconds)} s`;
   return minutes < 100 ? `${Math.round(minutes)} min` : `${(minutes / 60).toFixed(1)} h`;
+}
+
+/** What is kept of the measured run: a JSON line an epoch, and the curve. */
+function record({ name, measured: found }) {
+  if (found === null) return '–';
+  for (const kind of ['jsonl', 'svg']) {
+    const file = join(root, 'docs', 'recipes', 'runs', `${name}.${kind}`);
+    if (!existsSync(file)) throw new Error(`Expected ${file}, the record of the run that ${name} was measured in`);
+  }
+  return `[log](runs/${name}.jsonl), [curve](runs/${name}.svg)`;
 }
 
 function table(recipes) {
@@ -65,9 +78,11 @@ function table(recipes) {
     all(recipe.target, String),
     measured(recipe),
     time(recipe),
+    String(recipe.measured?.seed ?? '–'),
+    record(recipe),
     recipe.measured?.machine ?? '–',
   ]);
-  const head = ['Recipe', 'Model', 'Published', 'Target', 'Measured', 'Training', 'On'];
+  const head = ['Recipe', 'Model', 'Published', 'Target', 'Measured', 'Training', 'Seed', 'Record', 'On'];
   const lines = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`);
   return lines.join('\n');
 }

@@ -52,3 +52,48 @@ export function modelWords({ model }: Pick<Recipe, 'model'>): string {
   const same = sizes.every((size) => size === sizes[0]);
   return `${name} ${same ? `${sizes.length} × ${sizes[0]}` : sizes.join(' + ')}${tied ? ', tied' : ''}`;
 }
+
+type OptimizerChoice = NonNullable<Recipe['train']['optimizer']>;
+
+/** `adam (epsilon 0.0001)`. */
+function optimizerWords(optimizer: OptimizerChoice): string {
+  if (typeof optimizer === 'string') return optimizer;
+  const { name, ...numbers } = optimizer;
+  const own = Object.entries(numbers).map(([key, value]) => `${key} ${value}`);
+  return own.length === 0 ? name : `${name} (${own.join(', ')})`;
+}
+
+function scheduleWords({ kind, ...numbers }: NonNullable<Recipe['train']['schedule']>): string {
+  const own = Object.entries(numbers).map(([key, value]) => `${key} ${value}`);
+  return own.length === 0 ? kind : `${kind} (${own.join(', ')})`;
+}
+
+/** What is drawn and dropped: `0.2 input, 0.35 layer 0; locked`; `none`. */
+export function dropoutWords({ model }: Pick<Recipe, 'model'>): string {
+  const rates: [string, number | undefined][] = [
+    ['words', model.wordDropout],
+    ['input', model.inputDropout],
+    ...model.layers.flatMap(({ dropout, weightDrop }, l): [string, number | undefined][] => [
+      [`layer ${l}`, dropout],
+      [`Wh of layer ${l}`, weightDrop],
+    ]),
+  ];
+  const found = rates.filter(([, rate]) => rate).map(([what, rate]) => `${what} ${rate}`);
+  return found.length === 0 ? 'none' : `${found.join(', ')}; ${model.dropoutKind ?? 'element'}`;
+}
+
+/** Everything of `train` that the recipe says: `24 epochs, 20 streams × 20 steps, adam (epsilon 0.0001), learningRate 0.004, …`. */
+export function trainingWords({ train, seed }: Pick<Recipe, 'train' | 'seed'>): string {
+  const { epochs, streams, window, optimizer = 'sgd', learningRate, schedule, rateFactors, ...others } = train;
+  const words = [
+    `${epochs} epochs`,
+    `${streams} streams × ${window} steps`,
+    optimizerWords(optimizer),
+    ...(learningRate === undefined ? [] : [`learningRate ${learningRate}`]),
+    ...(schedule === undefined ? [] : [scheduleWords(schedule)]),
+    ...Object.entries(others).map(([key, value]) => `${key} ${value}`),
+    ...Object.entries(rateFactors ?? {}).map(([name, factor]) => `rate of ${name} × ${factor}`),
+    `seed ${seed}`,
+  ];
+  return words.join(', ');
+}

@@ -7,10 +7,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Corpus } from '../data/corpus.js';
 import { TimeRNNError } from '../errors.js';
+import type { Placement } from '../memory/layout.js';
 import type { Origin } from '../models/model-file.js';
 import type { ModelSpec } from '../models/types.js';
 import type { AverageFrom } from './optimizer-options.js';
 import type { ResolvedOptions } from './options.js';
+import { namedRateFactors } from './rate-factors.js';
 import type { TrainingTarget } from './target.js';
 
 /** Tokens that are hashed at once: a few milliseconds, during which nothing else runs. */
@@ -48,7 +50,7 @@ export async function identifyCorpus({ tokens }: Corpus, signal?: AbortSignal): 
   return { tokens: tokens.length, sha256: hash.digest('hex') };
 }
 
-function optionsOf(options: ResolvedOptions, shards: number): RunIdentity['options'] {
+function optionsOf(options: ResolvedOptions, shards: number, tensors: readonly Placement[]): RunIdentity['options'] {
   const { heldOut, optimizer } = options;
   const { weightDecay = 0, ...numbers } = optimizer.native;
   return {
@@ -62,7 +64,7 @@ function optionsOf(options: ResolvedOptions, shards: number): RunIdentity['optio
     warmup: options.warmup,
     optimizer: { ...numbers, ...(optimizer.averageFrom && { averageFrom: optimizer.averageFrom }) },
     weightDecay,
-    ...(options.rateFactors && { rateFactors: options.rateFactors }),
+    ...(options.rateFactors && { rateFactors: namedRateFactors(options.rateFactors, tensors) }),
     clip: options.clip,
     clipValue: options.clipValue,
     activationPenalty: options.activationPenalty,
@@ -79,7 +81,7 @@ function optionsOf(options: ResolvedOptions, shards: number): RunIdentity['optio
 
 /** @param shards - how many there are */
 export async function identifyRun(
-  { parts }: TrainingTarget,
+  { parts, layout }: TrainingTarget,
   corpus: Corpus,
   options: ResolvedOptions,
   shards: number,
@@ -90,7 +92,7 @@ export async function identifyRun(
     vocabularyHash: parts.vocabulary.hash,
     corpus: await identifyCorpus(corpus, signal),
     ...(heldOut && { heldOut: await identifyCorpus(heldOut.corpus, signal) }),
-    options: optionsOf(options, shards),
+    options: optionsOf(options, shards, layout.placements),
   };
 }
 
@@ -103,8 +105,9 @@ function firstDifference(field: string, recorded: unknown, asked: unknown): [str
   if (before === undefined || now === undefined) return [field, recorded, asked];
   for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
     const [a, b] = [before[key as never] as unknown, now[key as never] as unknown];
-    if (!isDeepStrictEqual(a, b))
-      return firstDifference(`${field}${Array.isArray(now) ? `[${key}]` : `.${key}`}`, a, b);
+    if (isDeepStrictEqual(a, b)) continue;
+    const step = Array.isArray(now) ? `[${key}]` : /^\w+$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+    return firstDifference(`${field}${step}`, a, b);
   }
   return [field, recorded, asked];
 }

@@ -13,10 +13,12 @@ const covers = (key: string, name: string): boolean => name === key || name.star
  */
 export function resolveRateFactors(given: unknown, tensors: readonly Placement[]): number[] | undefined {
   if (given === undefined) return undefined;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw optionError('rateFactors', 'an object of names of tensors and numbers', given);
+  const prototype = typeof given === 'object' && given !== null ? Object.getPrototypeOf(given) : undefined;
+  // A Map has no entries of its own: it would be taken for no factor at all.
+  if (prototype === undefined || (prototype !== null && Object.getPrototypeOf(prototype) !== null)) {
+    throw optionError('rateFactors', 'a plain object of names of tensors and numbers', given);
   }
-  const entries = Object.entries(given);
+  const entries = Object.entries(given as object);
   for (const [key, value] of entries) {
     expectRate(`rateFactors[${JSON.stringify(key)}]`, value, LARGEST_FLOAT);
     if (tensors.some(({ name }) => covers(key, name))) continue;
@@ -29,3 +31,7 @@ export function resolveRateFactors(given: unknown, tensors: readonly Placement[]
   });
   return factors.every((factor) => factor === 1) ? undefined : factors;
 }
+
+/** Those that are not 1, by the names of their tensors: as they are written down. */
+export const namedRateFactors = (factors: readonly number[], tensors: readonly Placement[]): Record<string, number> =>
+  Object.fromEntries(tensors.flatMap(({ name }, i) => (factors[i] === 1 ? [] : [[name, factors[i]!]])));

@@ -1,6 +1,13 @@
 /** Recipes are checked: the ones that come with the package, and what is wrong with others is said by name. */
 import test from 'ava';
-import { modelWords, publishedWords, targetReached, targetWords } from '#src/recipes/describe.js';
+import {
+  dropoutWords,
+  modelWords,
+  publishedWords,
+  targetReached,
+  targetWords,
+  trainingWords,
+} from '#src/recipes/describe.js';
 import { loadRecipe, loadRecipes, recipeNames } from '#src/recipes/load.js';
 import { parseRecipe } from '#src/recipes/schema.js';
 import { refuses } from '../helpers/refused.js';
@@ -53,6 +60,21 @@ test('in words: the model, what was published, what should be reached and whethe
   t.false(targetReached(recipe, { validPerplexity: 1 }));
   t.is(targetReached({ target: null }, { testPerplexity: 1 }), undefined);
   t.is(modelWords(await loadRecipe('awd-lstm')), 'LSTM 1150 + 1150 + 400, tied');
+});
+
+test('in words: dropout and training, with everything that the recipe says of them', async (t) => {
+  t.is(dropoutWords(await loadRecipe('simple-rnnlm')), 'none');
+  const awd = await loadRecipe('awd-lstm');
+  t.regex(dropoutWords(awd), /^words 0\.1, input 0\.4, layer 0 0\.25, Wh of layer 0 0\.5, .*; locked$/);
+  t.regex(trainingWords(awd), /^500 epochs, 20 streams × 70 steps, asgd \(averageFrom non-monotonic, patience 5\), /);
+  const tiny = parseRecipe(tinyRecipe(), 'tiny.json');
+  const train = { epochs: 2, streams: 4, window: 8 };
+  t.is(trainingWords({ ...tiny, train }), `2 epochs, 4 streams × 8 steps, sgd, seed ${tiny.seed}`);
+  const more = { optimizer: 'adam', learningRate: 0.01, clip: 1, rateFactors: { layers: 0.3 } } as const;
+  t.is(
+    trainingWords({ ...tiny, seed: 5, train: { ...train, schedule: { kind: 'step', factor: 0.5 }, ...more } }),
+    '2 epochs, 4 streams × 8 steps, adam, learningRate 0.01, step (factor 0.5), clip 1, rate of layers × 0.3, seed 5',
+  );
 });
 
 /** A recipe with one field changed; `undefined` takes it out. */

@@ -23,8 +23,10 @@ test('the longest key that is a name or the start of one, up to a dot', (t) => {
 
 test('what is refused', (t) => {
   for (const [given, message] of [
-    [[0.5], /Expected rateFactors to be an object of names of tensors and numbers, got /],
-    ['layers', /Expected rateFactors to be an object/],
+    [[0.5], /Expected rateFactors to be a plain object of names of tensors and numbers, got /],
+    [new Map([['layers', 0.5]]), /Expected rateFactors to be a plain object/],
+    [null, /Expected rateFactors to be a plain object/],
+    ['layers', /Expected rateFactors to be a plain object/],
     [{ layers: -1 }, /Expected rateFactors\["layers"\] to be a finite number of at least 0.*, got -1/],
     [{ layers: Number.NaN }, /Expected rateFactors\["layers"\] .* got NaN/],
     [
@@ -64,10 +66,13 @@ test('a run goes on with its own factors, and is refused with others', async (t)
   await train(straight, corpus, { ...options, rateFactors: { layers: 0.5 } });
   const model = newModel(corpus);
   await train(model, corpus, own, ({ epoch }) => epoch === 1);
-  for (const rateFactors of [{ layers: 0.25 }, {}]) {
+  for (const [rateFactors, message] of [
+    [{ layers: 0.5, 'layers.0.Wh': 0.25 }, /Expected rateFactors\["layers\.0\.Wh"\] to be as .*, 0\.5, got 0\.25/],
+    [{}, /Expected rateFactors to be as .*, \{"layers\.0\.Wx":0\.5,.*\}, got none/],
+  ] as const) {
     await t.throwsAsync(
       train(newModel(corpus), corpus, { ...own, rateFactors }),
-      isCode('ERR_TIMERNN_OPTION', /rateFactors/),
+      isCode('ERR_TIMERNN_OPTION', message),
     );
   }
   // The same factors, said otherwise.

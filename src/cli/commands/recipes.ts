@@ -1,6 +1,14 @@
 /** `timernn recipes`: the recipes that come with the package. Needs no addon. */
 import { dataFiles } from '../../recipes/data.js';
-import { figure, modelWords, perplexities, publishedWords, targetWords } from '../../recipes/describe.js';
+import {
+  dropoutWords,
+  figure,
+  modelWords,
+  perplexities,
+  publishedWords,
+  targetWords,
+  trainingWords,
+} from '../../recipes/describe.js';
 import { loadRecipes } from '../../recipes/load.js';
 import { dynamicName } from '../../recipes/measure.js';
 import type { Measured, Recipe } from '../../recipes/schema.js';
@@ -51,6 +59,8 @@ function measuredLines(measured: Measured): string[] {
 function details(name: string, recipe: Recipe, columns: number): string {
   const facts: [string, string][] = [
     ['model', modelWords(recipe)],
+    ['dropout', dropoutWords(recipe)],
+    ['training', trainingWords(recipe)],
     ['data', dataFiles(recipe.data).join(', ')],
     ['published', publishedWords(recipe)],
     ...[recipe.source?.url, recipe.source?.note].flatMap((line): [string, string][] =>
@@ -66,7 +76,7 @@ function details(name: string, recipe: Recipe, columns: number): string {
     return [name.padEnd(11) + first.slice(11), ...rest];
   });
   // Not broken: it is there to be copied.
-  const command = `train      ${printable(commandLine(['timernn', 'train', '--recipe', name, '--data', 'DIR']))}`;
+  const command = `command    ${printable(commandLine(['timernn', 'train', '--recipe', name, '--data', 'DIR']))}`;
   const heading = printable(`${recipe.name}: ${recipe.title}`);
   return `${[heading, '', ...block(recipe.description, columns, ''), '', ...body, command].join('\n')}\n`;
 }
