@@ -206,7 +206,8 @@ void Runner::update(const RoundCall& call, std::size_t window, double norm) {
       plan_.rates[window],
       static_cast<double>(call.done + window - call.from + 1),
       plan_.numbers};
-  if (sparse_) {
+  // A step of 0 would still flush denormals.
+  if (sparse_ && rate_ranges_.front().factor > 0.0) {
     UpdateArgs rows = args;
     rows.learning_rate *= rate_ranges_.front().factor;
     rows_.update(*plan_.optimizer, plan_.params + plan_.offsets[0], embedding(), rows);
@@ -218,14 +219,16 @@ void Runner::update_range(const UpdateArgs& args, std::size_t begin, std::size_t
   for (const RateRange& range : rate_ranges_) {
     const std::size_t last = std::min(end, range.end);
     if (begin >= last) continue;
+    const std::size_t first = begin;
+    begin = last;
+    if (range.factor == 0.0) continue;
     UpdateArgs part = args;
-    part.params = plan_.params + begin;
-    part.grads = plan_.grads[0] + begin;
-    for (std::size_t s = 0; s < plan_.optimizer->slot_count(); ++s) part.slots[s] = plan_.slots[s] + begin;
-    part.n = last - begin;
+    part.params = plan_.params + first;
+    part.grads = plan_.grads[0] + first;
+    for (std::size_t s = 0; s < plan_.optimizer->slot_count(); ++s) part.slots[s] = plan_.slots[s] + first;
+    part.n = last - first;
     part.learning_rate *= range.factor;
     plan_.optimizer->update(part);
-    begin = last;
   }
 }
 

@@ -110,11 +110,12 @@ function resolveHeldOut({ heldOut, heldOutStreams, keepBest, patience }: TrainOp
 
 type RateOptions = Pick<ResolvedOptions, 'learningRate' | 'learningRateIsFunction' | 'schedule' | 'warmup'>;
 
-function resolveRates(options: TrainOptions, defaultRate: number, hasHeldOut: boolean): RateOptions {
+/** @param largest - that a rate may be: with the largest factor on it, it is still a number to a float32 */
+function resolveRates(options: TrainOptions, defaultRate: number, hasHeldOut: boolean, largest: number): RateOptions {
   const { learningRate = defaultRate } = options;
   const isFunction = typeof learningRate === 'function';
   const schedule = resolveSchedule(options.schedule);
-  if (!isFunction) expectRate('learningRate', learningRate, LARGEST_FLOAT);
+  if (!isFunction) expectRate('learningRate', learningRate, largest);
   if (isFunction && options.schedule !== undefined) {
     throw optionError('schedule', 'left out where learningRate is a function', schedule.kind);
   }
@@ -131,7 +132,7 @@ function resolveRates(options: TrainOptions, defaultRate: number, hasHeldOut: bo
   }
   const base = isFunction ? learningRate : () => learningRate;
   return {
-    learningRate: (epoch) => expectRate(`learningRate(${epoch})`, base(epoch), LARGEST_FLOAT),
+    learningRate: (epoch) => expectRate(`learningRate(${epoch})`, base(epoch), largest),
     learningRateIsFunction: isFunction,
     schedule,
     warmup: expectInteger('warmup', options.warmup ?? 0, 0),
@@ -168,7 +169,9 @@ export function resolveTrainOptions(
   const defaults = optimizerDefaults(native.name);
   const weightDecay = expectRate('weightDecay', options.weightDecay ?? defaults.weightDecay, LARGEST_FLOAT);
   const optimizer = { native: { ...native, ...(weightDecay > 0 && { weightDecay }) }, averageFrom };
-  const rates = resolveRates(options, defaults.learningRate, heldOut !== undefined);
+  const rateFactors = resolveRateFactors(options.rateFactors, tensors);
+  const largest = LARGEST_FLOAT / Math.max(1, ...(rateFactors ?? []));
+  const rates = resolveRates(options, defaults.learningRate, heldOut !== undefined, largest);
   checkRestore(rates.schedule, optimizer);
   return {
     streams: expectInteger('streams', options.streams ?? defaultStreams(length, window)),
@@ -178,7 +181,7 @@ export function resolveTrainOptions(
     shards: shards === undefined ? undefined : expectInteger('shards', shards),
     ...rates,
     optimizer,
-    rateFactors: resolveRateFactors(options.rateFactors, tensors),
+    rateFactors,
     clip: expectRate('clip', clip),
     clipValue: expectRate('clipValue', options.clipValue ?? 0),
     activationPenalty: expectRate('activationPenalty', options.activationPenalty ?? 0, LARGEST_FLOAT),

@@ -38,6 +38,8 @@ export interface TrainOptions {
   /**
    * What the step size is multiplied by for some tensors, as with the parameter groups of other libraries: by name
    * (`layers.0.Wh`), or by the start of a name up to a dot (`layers`); the longest counts. 0 leaves a tensor as it is.
+   * Weight decay goes with the step size. With `tied`, `embedding.W` is the output's matrix too, and `output` means its
+   * bias and projection alone.
    * @default 1 for all
    */
   rateFactors?: Record<string, number>;

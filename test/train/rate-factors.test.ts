@@ -59,6 +59,30 @@ test('a factor of 0 leaves tensors as they are; the same bits for any number of 
   t.is(digests.size, 2);
 });
 
+test('a factor on every tensor is a factor on the rate, bit for bit: every optimiser, weight decay, tied, averaged', async (t) => {
+  for (const name of ['sgd', 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw', 'asgd'] as const) {
+    const optimizer = name === 'asgd' ? ({ name, lambda: 0.01, averageFrom: 5 } as const) : name;
+    const digests: string[] = [];
+    for (const own of [
+      { learningRate: 0.01 },
+      { learningRate: 0.02, rateFactors: { embedding: 0.5, layers: 0.5, output: 0.5 } },
+    ]) {
+      const model = newModel(corpus, { embedding: 24, more: { tied: true } });
+      await train(model, corpus, { ...options, optimizer, weightDecay: 0.125, ...own });
+      digests.push(await digest(model));
+    }
+    t.is(digests[0], digests[1], name);
+  }
+});
+
+test('a rate that its largest factor makes infinite in float32 is refused', (t) => {
+  const own: TrainOptions = { learningRate: 10, rateFactors: { output: 3.4e38 } };
+  t.throws(
+    () => newModel(corpus).train(corpus, own),
+    isCode('ERR_TIMERNN_OPTION', /learningRate .* at most 1\.0+.*, got 10/),
+  );
+});
+
 test('a run goes on with its own factors, and is refused with others', async (t) => {
   const directory = join(await folderOf(t), 'run');
   const own: TrainOptions = { ...options, rateFactors: { layers: 0.5 }, run: { directory, resume: true } };
