@@ -34,9 +34,11 @@ Napi::Value initialise_call(const Napi::CallbackInfo& info) {
   const auto at = offsets(info[2], model);
   float* params = arena(info[0], "params", arena_floats(at, model)).data;
   const std::uint64_t s = seed(info[3], "seed");
-  const double range = info[4].IsUndefined() ? 0.0 : number(info[4], "range");
+  Start start;
+  if (!info[4].IsUndefined()) start.range = number(info[4], "range");
+  if (!info[5].IsUndefined()) start.memory = number(info[5], "memory");
   return run_async(
-      info.Env(), [=] { initialise(params, at, model, s, range); },
+      info.Env(), [=] { initialise(params, at, model, s, start); },
       [](Napi::Env env) { return env.Undefined(); }, {info[0]});
 }
 

@@ -151,8 +151,15 @@ export interface Binding {
   tensorTable(spec: NativeSpec): NativeTensor[];
   /** Floats of hidden state for `rows` streams. */
   stateSize(spec: NativeSpec, rows: number): number;
-  /** Fills params by each cell's documented initialisation, addressed by (seed, tensor), on the libuv pool; with a `range` above 0, all of them from ± range. */
-  initialise(params: Float32Array, spec: NativeSpec, offsets: number[], seed: bigint, range?: number): Promise<void>;
+  /** Fills params by each cell's documented initialisation, addressed by (seed, tensor), on the libuv pool; with a `range` above 0, all of them from ± range; `memory` as `initialMemory`. */
+  initialise(
+    params: Float32Array,
+    spec: NativeSpec,
+    offsets: number[],
+    seed: bigint,
+    range?: number,
+    memory?: number,
+  ): Promise<void>;
   /** Synchronous initialisation of one layer's tensors, in table order, for the layers API. */
   initialiseCell(tensors: readonly Float32Array[], cell: string, D: number, H: number, seed: bigint): void;
   /**

@@ -96,12 +96,27 @@ void initialise_tensor(float* out, const TensorInfo& info, std::uint64_t seed, s
   }
 }
 
+namespace {
+// Unit k keeps the share memory·k/(H−1) of what it was, and a fifth of what the matrix was drawn as is left
+// between units.
+void grade_memory(float* Wh, std::size_t H, double memory) {
+  for (std::size_t i = 0; i < H * H; ++i) Wh[i] *= 0.2f;
+  for (std::size_t k = 0; k < H; ++k) {
+    const double grade = H == 1 ? 1.0 : static_cast<double>(k) / static_cast<double>(H - 1);
+    Wh[k * H + k] += static_cast<float>(memory * grade);
+  }
+}
+}  // namespace
+
 void initialise(float* params, const std::vector<std::size_t>& offsets, const ModelSpec& spec,
-                std::uint64_t seed, double range) {
+                std::uint64_t seed, const Start& start) {
   auto table = tensor_table(spec);
+  const double range = start.range;
   for (std::size_t i = 0; i < table.size(); ++i) {
+    const bool recurrent = table[i].init.kind == InitKind::orthogonal;
     if (range > 0.0) table[i].init = {InitKind::uniform, static_cast<float>(range)};
     initialise_tensor(params + offsets[i], table[i], seed, i);
+    if (recurrent && start.memory >= 0.0) grade_memory(params + offsets[i], table[i].shape[0], start.memory);
   }
 }
 

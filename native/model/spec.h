@@ -39,9 +39,14 @@ std::size_t state_floats(const ModelSpec& spec, std::size_t n);
 
 /// Fills one tensor; the numbers are addressed by (seed, stream).
 void initialise_tensor(float* out, const TensorInfo& info, std::uint64_t seed, std::uint64_t stream);
+/// How a model starts otherwise than its cells say.
+struct Start {
+  double range = 0.0;  ///< if above 0, every tensor, biases too, is drawn from ±range
+  double memory =
+      -1.0;  ///< if not below 0, units of plain RNN layers keep shares of 0 … memory of their state
+};
 /// Fills a whole arena; offsets in table order. Stream = position in the table.
-/// @param range  if above 0, every tensor, biases too, is drawn from ±range instead of as its cell says
 void initialise(float* params, const std::vector<std::size_t>& offsets, const ModelSpec& spec,
-                std::uint64_t seed, double range = 0.0);
+                std::uint64_t seed, const Start& start = {});
 
 }  // namespace timernn

@@ -61,6 +61,7 @@ export class LanguageModel {
   readonly #lock = new ReadWriteLock();
   readonly #seed: bigint;
   readonly #initialRange: number;
+  readonly #initialMemory: number | undefined;
   #initialised: Promise<void> | undefined;
   #training = false;
   /** What `session` uses; another one is made after a training. */
@@ -78,6 +79,7 @@ export class LanguageModel {
     this.#seed = parts === undefined ? checkSeed(options?.seed ?? 1) : 0n;
     this.#parts = parts?.[PARTS] ?? newParts(options);
     this.#initialRange = options?.initialRange ?? 0;
+    this.#initialMemory = options?.initialMemory;
     if (parts !== undefined) this.#initialised = Promise.resolve();
   }
 
@@ -308,7 +310,14 @@ export class LanguageModel {
   // The first use fills the parameters, off this thread: orthogonal matrices take a while for large layers.
   async #ready(): Promise<TrainingTarget> {
     const { params, spec, layout } = this.#parts;
-    this.#initialised ??= native.initialise(params, nativeSpec(spec), layout.offsets, this.#seed, this.#initialRange);
+    this.#initialised ??= native.initialise(
+      params,
+      nativeSpec(spec),
+      layout.offsets,
+      this.#seed,
+      this.#initialRange,
+      this.#initialMemory,
+    );
     await this.#initialised;
     return this.#target;
   }

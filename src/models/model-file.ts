@@ -26,7 +26,7 @@ export const MODEL_VERSION = '1';
 /** How the parameters came to be what they are, for the record of a run. */
 export type Origin =
   /** Drawn, and not trained since. `initialRange`: as asked for; by the layer where nobody did. */
-  | { kind: 'drawn'; seed: number; initialRange: number | 'by the layer' }
+  | { kind: 'drawn'; seed: number; initialRange: number | 'by the layer'; initialMemory?: number }
   | { kind: 'loaded' }
   /** By a run of this process. */
   | { kind: 'trained' };

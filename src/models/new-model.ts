@@ -19,6 +19,7 @@ const MODEL_NAMES: readonly string[] = [
   'wordDropout',
   'dropoutKind',
   'initialRange',
+  'initialMemory',
   'seed',
 ] satisfies (keyof LanguageModelOptions)[];
 
@@ -29,6 +30,16 @@ function dropoutKindOf(value: unknown): 'element' | 'locked' {
     'ERR_TIMERNN_OPTION',
     `Expected dropoutKind to be "element" or "locked", got ${describe(value)}`,
   );
+}
+
+function checkMemory({ initialMemory, layers }: LanguageModelOptions): void {
+  if (initialMemory === undefined) return;
+  const expected = (what: string) =>
+    new TimeRNNError('ERR_TIMERNN_OPTION', `Expected initialMemory to be ${what}, got ${describe(initialMemory)}`);
+  if (!(typeof initialMemory === 'number' && initialMemory >= 0 && initialMemory <= 1)) {
+    throw expected('a number of at least 0 and at most 1');
+  }
+  if (!layers.some((layer) => layer?.cell === 'rnn')) throw expected('left out where no layer is of cell "rnn"');
 }
 
 /** @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_SPEC */
@@ -47,6 +58,7 @@ export function newParts(options: LanguageModelOptions): ModelParts {
     throw new TimeRNNError('ERR_TIMERNN_OPTION', `Expected layers to be an array, got ${describe(options.layers)}`);
   }
   if (options.initialRange !== undefined) expectPositive('initialRange', options.initialRange, LARGEST_FLOAT);
+  checkMemory(options);
   const dropoutKind = dropoutKindOf(options.dropoutKind);
   const spec = parseSpec({
     input: {
@@ -61,7 +73,7 @@ export function newParts(options: LanguageModelOptions): ModelParts {
     ...(dropoutKind === 'locked' && { dropoutKind }),
   });
   const layout = planLayout(native.tensorTable(nativeSpec(spec)));
-  const { seed = 1, initialRange = 'by the layer' } = options;
-  const origin = { kind: 'drawn', seed, initialRange } as const;
+  const { seed = 1, initialRange = 'by the layer', initialMemory } = options;
+  const origin = { kind: 'drawn', seed, initialRange, ...(initialMemory !== undefined && { initialMemory }) } as const;
   return { spec, vocabulary, layout, params: allocateFloats(layout.length), origin };
 }

@@ -131,6 +131,14 @@ export interface LanguageModelOptions {
    */
   initialRange?: number;
   /**
+   * Starts plain RNN layers with units of graded memory, in [0, 1]: of H units unit k keeps the share
+   * `initialMemory`·k/(H−1) of its state from step to step, beside a fifth of the matrix that `Wh` else starts as. Units
+   * near 1 change slowly and carry what was said some sentences ago, as the context units of Mikolov, Joulin, Chopra,
+   * Mathieu & Ranzato 2014 (arXiv 1412.7753) do; give `Wh` small steps (`rateFactors`) where they are to stay so.
+   * @default `Wh` orthogonal, or drawn from `initialRange`
+   */
+  initialMemory?: number;
+  /**
    * Seed of the initialisation: an integer in [0, 2⁵³).
    * @default 1
    */

@@ -49,6 +49,7 @@ const model = z.strictObject(
     inputDropout: share.optional(),
     wordDropout: share.optional(),
     initialRange: z.number(expecting('a number above 0')).positive(expecting('a number above 0')).optional(),
+    initialMemory: number.optional(),
     dropoutKind: z.enum(['element', 'locked'], expecting('one of element, locked')).optional(),
   },
   object,

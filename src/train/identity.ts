@@ -158,7 +158,7 @@ function checkEpochs(directory: string, recorded: RunIdentity['options'], asked:
  */
 export function expectSameOrigin(directory: string, recorded: Origin | undefined, asked: Origin): void {
   if (recorded?.kind !== 'drawn' || asked.kind !== 'drawn') return;
-  for (const name of ['seed', 'initialRange'] as const) {
+  for (const name of ['seed', 'initialRange', 'initialMemory'] as const) {
     if (recorded[name] !== asked[name]) throw different(`the model's ${name}`, directory, recorded[name], asked[name]);
   }
 }

@@ -152,7 +152,7 @@ export interface RunOptions {
    * Goes on from the newest checkpoint, to the same bits as a run that was never stopped; also with another number of
    * workers. The options and corpora must be those of the run, and a function as `learningRate` the same one, which
    * nobody can check; `epochs` may be more than before, unless the schedule is a cosine. The model's own parameters do
-   * not matter, but one that was not trained or loaded must be drawn with the run's `seed` and `initialRange`. A directory that has no run yet starts anew, and so does one
+   * not matter, but one that was not trained or loaded must be drawn with the run's `seed`, `initialRange` and `initialMemory`. A directory that has no run yet starts anew, and so does one
    * whose checkpoints are gone, with a warning (TIMERNN_RUN_WITHOUT_CHECKPOINT). A newest checkpoint that the disk has damaged is passed over
    * with a warning (TIMERNN_CHECKPOINT_DAMAGED), one of another run or one that cannot be read now is refused; the model
    * is then as it was before. Another kind of kernels than the run was started with makes other bits, which is a

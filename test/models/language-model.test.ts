@@ -50,7 +50,7 @@ refuses('ERR_TIMERNN_OPTION', [
   [
     'a misspelt name',
     build({ layer: [] }),
-    'Expected the options of LanguageModel to be among vocabulary, embedding, layers, tied, inputDropout, wordDropout, dropoutKind, initialRange, seed, got "layer"',
+    'Expected the options of LanguageModel to be among vocabulary, embedding, layers, tied, inputDropout, wordDropout, dropoutKind, initialRange, initialMemory, seed, got "layer"',
   ],
   [
     'no vocabulary',

@@ -108,6 +108,44 @@ test('initialRange: every number of every tensor is uniform in it', async (t) =>
   }
 });
 
+test('initialMemory: Wh of plain RNN layers is a fifth of what it was, and grades on its diagonal', async (t) => {
+  const layers = [
+    { cell: 'rnn', size: 24 },
+    { cell: 'lstm', size: 8 },
+    { cell: 'rnn', size: 1, activation: 'relu' },
+  ] as const;
+  for (const initialRange of [undefined, 0.1]) {
+    const shape = { vocabulary, embedding: 10, layers, ...(initialRange && { initialRange }) };
+    const [plain, graded] = [new LanguageModel(shape), new LanguageModel({ ...shape, initialMemory: 0.9 })];
+    const before = await weights(plain);
+    for (const [name, values] of await weights(graded)) {
+      const was = before.get(name)!;
+      const size = { 'layers.0.Wh': 24, 'layers.2.Wh': 1 }[name];
+      const expected = was.map((value, i) => {
+        if (size === undefined) return value;
+        const diagonal = i % (size + 1) === 0;
+        const grade = size === 1 ? 0.9 : (0.9 * Math.floor(i / size)) / (size - 1);
+        return 0.2 * value + (diagonal ? grade : 0);
+      });
+      t.true(
+        values.every((value, i) => Math.abs(value - expected[i]!) < 1e-6),
+        name,
+      );
+    }
+  }
+  const wrong =
+    (initialMemory: number, cell: 'rnn' | 'gru' = 'rnn') =>
+    () =>
+      new LanguageModel({ vocabulary, embedding: 5, layers: [{ cell, size: 4 }], initialMemory });
+  for (const bad of [-0.1, 1.1, Number.NaN, '0.5' as unknown as number]) {
+    t.throws(wrong(bad), { message: /^Expected initialMemory to be a number of at least 0 and at most 1, got/ });
+  }
+  t.throws(wrong(0.5, 'gru'), {
+    code: 'ERR_TIMERNN_OPTION',
+    message: /left out where no layer is of cell "rnn", got 0\.5/,
+  });
+});
+
 const share = 'to be a number of at least 0 and below 1, got';
 refuses('ERR_TIMERNN_OPTION', [
   ...['inputDropout', 'wordDropout'].flatMap((name) =>

@@ -150,6 +150,10 @@ test('a model that is drawn otherwise than the run is refused, with and without 
       model: newModel(corpus, { more: { initialRange: 0.1 } }),
       message: /^Expected the model's initialRange to be as in the run .*, "by the layer", got 0\.1/,
     },
+    {
+      model: newModel(corpus, { more: { initialMemory: 0.5 } }),
+      message: /^Expected the model's initialMemory to be as in the run .*, none, got 0\.5/,
+    },
   ];
   for (const { model, message } of others()) {
     await t.throwsAsync(goOn(directory, {}, model), isCode('ERR_TIMERNN_OPTION', message));

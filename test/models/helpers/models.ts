@@ -39,7 +39,10 @@ export interface Shape {
   layers?: readonly LayerOptions[];
   seed?: number;
   /** Tied weights and noise. */
-  more?: Pick<LanguageModelOptions, 'tied' | 'inputDropout' | 'wordDropout' | 'dropoutKind' | 'initialRange'>;
+  more?: Pick<
+    LanguageModelOptions,
+    'tied' | 'inputDropout' | 'wordDropout' | 'dropoutKind' | 'initialRange' | 'initialMemory'
+  >;
 }
 
 export function newModel(
