@@ -30,14 +30,17 @@ test('recipes: a table of all, one in full, JSON for programs; without the addon
     delete recipe.source;
   });
   const own = await timernn(['recipes', './tiny.json'], { cwd, env: WITHOUT_ADDON });
-  t.regex(own.stdout, /published +nothing\n(?:.*\n)*train +timernn train --recipe \.\/tiny\.json --data DIR\n$/);
+  t.regex(
+    own.stdout,
+    /\ndropout +none\ntraining +3 epochs, 4 streams × 8 steps, sgd, learningRate 0\.5, clip 1,\s+seed 7\n(?:.*\n)*published +nothing\n(?:.*\n)*command +timernn train --recipe \.\/tiny\.json --data DIR\n$/,
+  );
   await mkdir(join(cwd, 'my runs'));
   await writeTiny(join(cwd, 'my runs'), (recipe) => {
     recipe.title = 'Red \u001b[31m and \u0007 loud';
   });
   const spaced = await timernn(['recipes', './my runs/tiny.json'], { cwd, env: WITHOUT_ADDON });
   t.regex(spaced.stdout, /^tiny: Red {2}\[31m and {3}loud\n/);
-  t.regex(spaced.stdout, /\ntrain +timernn train --recipe '\.\/my runs\/tiny\.json' --data DIR\n$/);
+  t.regex(spaced.stdout, /\ncommand +timernn train --recipe '\.\/my runs\/tiny\.json' --data DIR\n$/);
   const json = await timernn(['recipes', '--json'], { env: WITHOUT_ADDON });
   t.true(jsonLines(json.stdout).some((recipe) => recipe.name === 'lstm-100'));
   const unknown = await timernn(['recipes', 'lstm-101'], { env: WITHOUT_ADDON });
