@@ -53,22 +53,23 @@ export function modelWords({ model }: Pick<Recipe, 'model'>): string {
   return `${name} ${same ? `${sizes.length} × ${sizes[0]}` : sizes.join(' + ')}${tied ? ', tied' : ''}`;
 }
 
-type OptimizerChoice = NonNullable<Recipe['train']['optimizer']>;
-
-/** `adam (epsilon 0.0001)`. */
-function optimizerWords(optimizer: OptimizerChoice): string {
-  if (typeof optimizer === 'string') return optimizer;
-  const { name, ...numbers } = optimizer;
+/** `adam (epsilon 0.0001)`: a choice by its name, with the numbers that are its own. */
+function choiceWords(name: string, numbers: object): string {
   const own = Object.entries(numbers).map(([key, value]) => `${key} ${value}`);
   return own.length === 0 ? name : `${name} (${own.join(', ')})`;
 }
 
-function scheduleWords({ kind, ...numbers }: NonNullable<Recipe['train']['schedule']>): string {
-  const own = Object.entries(numbers).map(([key, value]) => `${key} ${value}`);
-  return own.length === 0 ? kind : `${kind} (${own.join(', ')})`;
+function optimizerWords(optimizer: NonNullable<Recipe['train']['optimizer']>): string {
+  if (typeof optimizer === 'string') return optimizer;
+  const { name, ...numbers } = optimizer;
+  return choiceWords(name, numbers);
 }
 
-/** What is drawn and dropped: `0.2 input, 0.35 layer 0; locked`; `none`. */
+function scheduleWords({ kind, ...numbers }: NonNullable<Recipe['train']['schedule']>): string {
+  return choiceWords(kind, numbers);
+}
+
+/** What training drops: `input 0.2, layer 0 0.35; locked`; `none`. */
 export function dropoutWords({ model }: Pick<Recipe, 'model'>): string {
   const rates: [string, number | undefined][] = [
     ['words', model.wordDropout],
