@@ -3,6 +3,7 @@
 #include "plan.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "args.h"
 #include "model/packed_model.h"
@@ -121,6 +122,39 @@ void slots(RunPlan& plan, const Napi::Value& slots) {
   }
 }
 
+void shards(RunPlan& plan, const Napi::Object& o) {
+  const Napi::Value rows = o.Get("shardRows");
+  if (!rows.IsArray() || rows.As<Napi::Array>().Length() == 0) {
+    fail(o.Env(), "ERR_TIMERNN_SHAPE", "Expected shardRows to be an array of at least one shard");
+  }
+  const auto list = rows.As<Napi::Array>();
+  const std::uint32_t count = list.Length();
+  for (std::uint32_t s = 0; s < count; ++s) {
+    plan.shard_rows.push_back(size(list.Get(s), "shardRows[]", 1));
+  }
+  plan.grads = float_list(o.Get("grads"), "grads", count);
+  plan.states = float_list(o.Get("states"), "states", count);
+  for (std::uint32_t s = 0; s < count; ++s) {
+    floats(o.Get("grads").As<Napi::Array>().Get(s), "grads[]", plan.params_length);
+    floats(o.Get("states").As<Napi::Array>().Get(s), "states[]", state_floats(plan.spec, plan.shard_rows[s]));
+  }
+}
+
+// The tokens, where each stream of each shard begins in them, and the windows with their step sizes.
+void streams(RunPlan& plan, const Napi::Object& o) {
+  const auto tokens = uints(o.Get("tokens"), "tokens");
+  plan.tokens = tokens.data;
+  plan.length = tokens.length;
+  const std::size_t count = std::accumulate(plan.shard_rows.begin(), plan.shard_rows.end(), std::size_t{0});
+  plan.stream_starts = uints(o.Get("streamStarts"), "streamStarts", count).data;
+  plan.stream_steps = size(o.Get("streamSteps"), "streamSteps", 1);
+  const auto edges = uints(o.Get("edges"), "edges");
+  if (edges.length < 2) fail(o.Env(), "ERR_TIMERNN_SHAPE", "Expected edges to have at least 2 elements");
+  plan.edges = edges.data;
+  plan.windows = edges.length - 1;
+  plan.rates = doubles(o.Get("rates"), "rates", plan.windows).data;
+}
+
 }  // namespace
 
 Napi::Object run_snapshot(const Napi::Object& run) {
@@ -157,35 +191,10 @@ RunPlan run_plan(const Napi::Object& o) {
   const auto params = floats(o.Get("params"), "params");
   out.params = params.data;
   out.params_length = params.length;
-  const Napi::Value rows = o.Get("shardRows");
-  if (!rows.IsArray() || rows.As<Napi::Array>().Length() == 0) {
-    fail(o.Env(), "ERR_TIMERNN_SHAPE", "Expected shardRows to be an array of at least one shard");
-  }
-  const auto list = rows.As<Napi::Array>();
-  std::size_t streams = 0;
-  for (std::uint32_t i = 0; i < list.Length(); ++i) {
-    out.shard_rows.push_back(size(list.Get(i), "shardRows[]", 1));
-    streams += out.shard_rows.back();
-  }
-  const std::size_t shards = out.shard_rows.size();
-  out.grads = float_list(o.Get("grads"), "grads", shards);
-  out.states = float_list(o.Get("states"), "states", shards);
-  for (std::uint32_t s = 0; s < shards; ++s) {
-    floats(o.Get("grads").As<Napi::Array>().Get(s), "grads[]", params.length);
-    floats(o.Get("states").As<Napi::Array>().Get(s), "states[]", state_floats(out.spec, out.shard_rows[s]));
-  }
+  shards(out, o);
   out.window = size(o.Get("window"), "window", 1);
   out.touched = touched(o.Get("touched"), out);
-  const auto tokens = uints(o.Get("tokens"), "tokens");
-  out.tokens = tokens.data;
-  out.length = tokens.length;
-  out.stream_starts = uints(o.Get("streamStarts"), "streamStarts", streams).data;
-  out.stream_steps = size(o.Get("streamSteps"), "streamSteps", 1);
-  const auto edges = uints(o.Get("edges"), "edges");
-  if (edges.length < 2) fail(o.Env(), "ERR_TIMERNN_SHAPE", "Expected edges to have at least 2 elements");
-  out.edges = edges.data;
-  out.windows = edges.length - 1;
-  out.rates = doubles(o.Get("rates"), "rates", out.windows).data;
+  streams(out, o);
   out.averages = o.Get("averages").ToBoolean();
   slots(out, o.Get("slots"));
   const Napi::Value dropped = o.Get("dropped");
@@ -198,7 +207,9 @@ RunPlan run_plan(const Napi::Object& o) {
     if (wanted > 0) out.packed = shared;
   }
   work(out, o.Get("work"));
-  out.scratch = doubles(o.Get("scratch"), "scratch", Runner::scratch_doubles(params.length, shards)).data;
+  out.scratch =
+      doubles(o.Get("scratch"), "scratch", Runner::scratch_doubles(params.length, out.shard_rows.size()))
+          .data;
   return out;
 }
 

@@ -1,4 +1,5 @@
 // Rounds: the runner of a worker thread, and the control block's words for the main thread.
+// Refuses to do: reading what describes a run (plan.cpp).
 #include <memory>
 
 #include "args.h"

@@ -19,6 +19,7 @@ struct Init {
   InitKind kind = InitKind::zeros;
   float bound = 0.0f;
   std::size_t from = 0, to = 0;
+  bool memory = false;  ///< recurrent weights whose diagonal is what a unit keeps: for Start::memory
 };
 
 struct TensorInfo {

@@ -20,9 +20,13 @@ namespace {
 
 enum Tensor { kWx, kWh, kB };
 
+enum class Activation { tanh, relu };
+
+// relu bounds nothing: with the memory added to what Wh starts as, the state would grow from step to step.
+template <Activation activation>
 std::vector<TensorInfo> tensors(std::size_t D, std::size_t H) {
   return {{"Wx", {D, H}, {InitKind::uniform, 1.0f / std::sqrt(static_cast<float>(D))}},
-          {"Wh", {H, H}, {InitKind::orthogonal}},
+          {"Wh", {H, H}, {.kind = InitKind::orthogonal, .memory = activation == Activation::tanh}},
           {"b", {H}, {InitKind::zeros}}};
 }
 
@@ -39,8 +43,6 @@ std::size_t scratch_floats(const CellDims& d) {
   return std::max({StepProduct::floats(d.n, d.H, d.H), product_scratch_floats(d.T * d.n, d.D),
                    product_scratch_floats(d.T * d.n, d.H)});
 }
-
-enum class Activation { tanh, relu };
 
 template <Activation activation>
 void forward(const CellForward& f) {
@@ -109,7 +111,7 @@ void step(const CellStep& s, const Share& share) {
 extern const Cell rnn_cell, rnn_relu_cell;
 const Cell rnn_cell = {"rnn",
                        1,
-                       tensors,
+                       tensors<Activation::tanh>,
                        forms,
                        ws_floats,
                        scratch_floats,
@@ -120,7 +122,7 @@ const Cell rnn_cell = {"rnn",
                        step<Activation::tanh>};
 const Cell rnn_relu_cell = {"rnn-relu",
                             1,
-                            tensors,
+                            tensors<Activation::relu>,
                             forms,
                             ws_floats,
                             scratch_floats,

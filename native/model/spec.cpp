@@ -113,10 +113,10 @@ void initialise(float* params, const std::vector<std::size_t>& offsets, const Mo
   auto table = tensor_table(spec);
   const double range = start.range;
   for (std::size_t i = 0; i < table.size(); ++i) {
-    const bool recurrent = table[i].init.kind == InitKind::orthogonal;
+    const bool graded = table[i].init.memory && start.memory >= 0.0;
     if (range > 0.0) table[i].init = {InitKind::uniform, static_cast<float>(range)};
     initialise_tensor(params + offsets[i], table[i], seed, i);
-    if (recurrent && start.memory >= 0.0) grade_memory(params + offsets[i], table[i].shape[0], start.memory);
+    if (graded) grade_memory(params + offsets[i], table[i].shape[0], start.memory);
   }
 }
 

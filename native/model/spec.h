@@ -42,8 +42,9 @@ void initialise_tensor(float* out, const TensorInfo& info, std::uint64_t seed, s
 /// How a model starts otherwise than its cells say.
 struct Start {
   double range = 0.0;  ///< if above 0, every tensor, biases too, is drawn from ±range
-  double memory =
-      -1.0;  ///< if not below 0, units of plain RNN layers keep shares of 0 … memory of their state
+  /// If not below 0: tensors with Init::memory start as a fifth of what they else do, plus a diagonal that
+  /// goes from 0 to this.
+  double memory = -1.0;
 };
 /// Fills a whole arena; offsets in table order. Stream = position in the table.
 void initialise(float* params, const std::vector<std::size_t>& offsets, const ModelSpec& spec,

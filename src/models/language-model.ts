@@ -6,7 +6,6 @@ import { type InspectOptions, inspect } from 'node:util';
 import { Corpus } from '../data/corpus.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, fromForeign, TimeRNNError } from '../errors.js';
-import { native } from '../native.js';
 import { awaitHint, checkNames, checkSignal, filePath } from '../options.js';
 import { Core } from '../sessions/core.js';
 import { Predictor, resolvePredictorOptions } from '../sessions/predictor.js';
@@ -18,10 +17,10 @@ import { runTraining } from '../train/trainer.js';
 import type { TrainOptions, TrainProgress } from '../train/types.js';
 import { dynamicLoss } from './dynamic.js';
 import { corpusLoss, finitePerplexity } from './evaluate.js';
-import { checkSeed, generateText, scoreText } from './generate.js';
+import { generateText, scoreText } from './generate.js';
 import { ReadWriteLock } from './lock.js';
 import { type ModelParts, readModel, writeModel } from './model-file.js';
-import { newParts } from './new-model.js';
+import { drawWeights, newParts } from './new-model.js';
 import { nativeSpec } from './spec.js';
 import type {
   GenerateOptions,
@@ -59,9 +58,6 @@ function adviseOnDivergence(error: unknown, clip: number): unknown {
 export class LanguageModel {
   readonly #parts: ModelParts;
   readonly #lock = new ReadWriteLock();
-  readonly #seed: bigint;
-  readonly #initialRange: number;
-  readonly #initialMemory: number | undefined;
   #initialised: Promise<void> | undefined;
   #training = false;
   /** What `session` uses; another one is made after a training. */
@@ -76,11 +72,7 @@ export class LanguageModel {
    * @throws ERR_TIMERNN_OPTION, ERR_TIMERNN_SPEC
    */
   constructor(options: LanguageModelOptions, parts?: { [PARTS]: ModelParts }) {
-    this.#seed = parts === undefined ? checkSeed(options?.seed ?? 1) : 0n;
     this.#parts = parts?.[PARTS] ?? newParts(options);
-    this.#initialRange = options?.initialRange ?? 0;
-    this.#initialMemory = options?.initialMemory;
-    if (parts !== undefined) this.#initialised = Promise.resolve();
   }
 
   /** The architecture, as stored in the model file. A copy. */
@@ -309,15 +301,7 @@ export class LanguageModel {
 
   // The first use fills the parameters, off this thread: orthogonal matrices take a while for large layers.
   async #ready(): Promise<TrainingTarget> {
-    const { params, spec, layout } = this.#parts;
-    this.#initialised ??= native.initialise(
-      params,
-      nativeSpec(spec),
-      layout.offsets,
-      this.#seed,
-      this.#initialRange,
-      this.#initialMemory,
-    );
+    this.#initialised ??= drawWeights(this.#parts);
     await this.#initialised;
     return this.#target;
   }

@@ -131,10 +131,12 @@ export interface LanguageModelOptions {
    */
   initialRange?: number;
   /**
-   * Starts plain RNN layers with units of graded memory, in [0, 1]: of H units unit k keeps the share
-   * `initialMemory`·k/(H−1) of its state from step to step, beside a fifth of the matrix that `Wh` else starts as. Units
-   * near 1 change slowly and carry what was said some sentences ago, as the context units of Mikolov, Joulin, Chopra,
-   * Mathieu & Ranzato 2014 (arXiv 1412.7753) do; give `Wh` small steps (`rateFactors`) where they are to stay so.
+   * Starts tanh layers (`cell: 'rnn'`) with units of graded memory, in [0, 1]: `Wh` is a fifth of the matrix that it else
+   * starts as, and unit k of H has `initialMemory`·k/(H−1) added on the diagonal (a single unit: `initialMemory`), about
+   * the share of its state that it keeps from step to step. Units near 1 change slowly and carry what was said some
+   * sentences ago, as the context units of Mikolov, Joulin, Chopra, Mathieu & Ranzato 2014 (arXiv 1412.7753) do; give `Wh`
+   * small steps (`rateFactors`) where they are to stay so. Other layers start as they else do; refused where there is no
+   * tanh layer. 0 is not the default: nothing on the diagonal, and the fifth.
    * @default `Wh` orthogonal, or drawn from `initialRange`
    */
   initialMemory?: number;

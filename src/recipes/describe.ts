@@ -83,6 +83,12 @@ export function dropoutWords({ model }: Pick<Recipe, 'model'>): string {
   return found.length === 0 ? 'none' : `${found.join(', ')}; ${model.dropoutKind ?? 'element'}`;
 }
 
+/** How the weights start: `initialRange 0.1, initialMemory 0.95`; `by the layer`. */
+export function startWords({ model: { initialRange, initialMemory } }: Pick<Recipe, 'model'>): string {
+  const words = Object.entries({ initialRange, initialMemory }).filter(([, value]) => value !== undefined);
+  return words.length === 0 ? 'by the layer' : words.map((pair) => pair.join(' ')).join(', ');
+}
+
 /** Everything of `train` that the recipe says: `24 epochs, 20 streams × 20 steps, adam (epsilon 0.0001), learningRate 0.004, …`. */
 export function trainingWords({ train, seed }: Pick<Recipe, 'train' | 'seed'>): string {
   const { epochs, streams, window, optimizer = 'sgd', learningRate, schedule, rateFactors, ...others } = train;

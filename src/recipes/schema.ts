@@ -41,6 +41,7 @@ const layer = z.discriminatedUnion(
   choices(['rnn', 'lstm', 'gru']),
 );
 
+const MEMORY = 'a number of at least 0 and at most 1';
 const model = z.strictObject(
   {
     embedding: count,
@@ -49,7 +50,7 @@ const model = z.strictObject(
     inputDropout: share.optional(),
     wordDropout: share.optional(),
     initialRange: z.number(expecting('a number above 0')).positive(expecting('a number above 0')).optional(),
-    initialMemory: number.optional(),
+    initialMemory: z.number(expecting(MEMORY)).min(0, expecting(MEMORY)).max(1, expecting(MEMORY)).optional(),
     dropoutKind: z.enum(['element', 'locked'], expecting('one of element, locked')).optional(),
   },
   object,

@@ -32,7 +32,7 @@ test('recipes: a table of all, one in full, JSON for programs; without the addon
   const own = await timernn(['recipes', './tiny.json'], { cwd, env: WITHOUT_ADDON });
   t.regex(
     own.stdout,
-    /\ndropout +none\ntraining +3 epochs, 4 streams × 8 steps, sgd, learningRate 0\.5, clip 1,\s+seed 7\n(?:.*\n)*published +nothing\n(?:.*\n)*command +timernn train --recipe \.\/tiny\.json --data DIR\n$/,
+    /\ndropout +none\nweights +by the layer\ntraining +3 epochs, 4 streams × 8 steps, sgd, learningRate 0\.5, clip 1,\s+seed 7\n(?:.*\n)*published +nothing\n(?:.*\n)*command +timernn train --recipe \.\/tiny\.json --data DIR\n$/,
   );
   await mkdir(join(cwd, 'my runs'));
   await writeTiny(join(cwd, 'my runs'), (recipe) => {

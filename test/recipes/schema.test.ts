@@ -4,6 +4,7 @@ import {
   dropoutWords,
   modelWords,
   publishedWords,
+  startWords,
   targetReached,
   targetWords,
   trainingWords,
@@ -77,6 +78,14 @@ test('in words: dropout and training, with everything that the recipe says of th
   );
 });
 
+test('in words: how the weights start', (t) => {
+  const tiny = parseRecipe(tinyRecipe(), 'tiny.json');
+  t.is(startWords(tiny), 'by the layer');
+  const { model } = parseRecipe(changed(['model', 'initialMemory'], 0.9), 'own.json');
+  t.is(startWords({ model }), 'initialMemory 0.9');
+  t.is(startWords({ model: { ...model, initialRange: 0.1 } }), 'initialRange 0.1, initialMemory 0.9');
+});
+
 /** A recipe with one field changed; `undefined` takes it out. */
 function changed(path: readonly (string | number)[], value: unknown): unknown {
   const recipe = tinyRecipe() as Record<string | number, unknown>;
@@ -105,6 +114,11 @@ const cases: [path: (string | number)[], value: unknown, message: string][] = [
     1,
     'Expected model.layers[0].dropout to be a number of at least 0 and below 1, got 1',
   ],
+  ...[-0.1, 1.1, 'x'].map((memory): (typeof cases)[number] => [
+    ['model', 'initialMemory'],
+    memory,
+    `Expected model.initialMemory to be a number of at least 0 and at most 1, got ${JSON.stringify(memory)}`,
+  ]),
   [['model', 'layers', 0, 'units'], 3, 'Expected model.layers[0] to have only fields that exist, got "units"'],
   [['train', 'epochs'], 1.5, 'Expected train.epochs to be a positive integer, got 1.5'],
   [['train', 'streams'], undefined, 'Expected train.streams to be a positive integer, got undefined'],

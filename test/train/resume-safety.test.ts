@@ -133,8 +133,9 @@ test('run.json says where the weights came from: drawn, loaded, or trained befor
     layers: [{ cell: 'rnn', size: 8 }],
     seed: 7,
     initialRange: 0.1,
+    initialMemory: 0.9,
   });
-  t.deepEqual(await originOf('drawn', model), { kind: 'drawn', seed: 7, initialRange: 0.1 });
+  t.deepEqual(await originOf('drawn', model), { kind: 'drawn', seed: 7, initialRange: 0.1, initialMemory: 0.9 });
   t.deepEqual(await originOf('again', model), { kind: 'trained' });
   t.deepEqual(await originOf('default', newModel(corpus)), { kind: 'drawn', seed: 1, initialRange: 'by the layer' });
   const path = join(folder, 'model.safetensors');

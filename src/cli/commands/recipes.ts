@@ -6,6 +6,7 @@ import {
   modelWords,
   perplexities,
   publishedWords,
+  startWords,
   targetWords,
   trainingWords,
 } from '../../recipes/describe.js';
@@ -60,6 +61,7 @@ function details(name: string, recipe: Recipe, columns: number): string {
   const facts: [string, string][] = [
     ['model', modelWords(recipe)],
     ['dropout', dropoutWords(recipe)],
+    ['weights', startWords(recipe)],
     ['training', trainingWords(recipe)],
     ['data', dataFiles(recipe.data).join(', ')],
     ['published', publishedWords(recipe)],
