@@ -1,4 +1,4 @@
-/** The parts of a model that nobody has trained yet, from its options. */
+/** The parts of a model that nobody has trained yet, from its options, and its first weights. Refuses to do: files. */
 import { Vocabulary } from '../data/vocabulary.js';
 import { describe, expectInteger, TimeRNNError } from '../errors.js';
 import { allocateFloats } from '../memory/arena.js';
