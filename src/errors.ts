@@ -75,7 +75,7 @@ function describeItem(value: unknown): string {
   if (Array.isArray(value)) return `Array(${value.length})`;
   if (typeof value === 'function') return 'a function';
   if (value !== null && typeof value === 'object') return value.constructor?.name ?? 'an object';
-  return String(value);
+  return typeof value === 'bigint' ? `${value}n` : String(value);
 }
 
 /** @throws ERR_TIMERNN_OPTION unless `value` is an integer in [min, max]. */

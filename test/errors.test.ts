@@ -8,3 +8,10 @@ test('values in messages stay short: arrays in arrays are not opened, and circle
   t.is(describe([[1], 'a', undefined]), '[Array(1), "a", undefined]');
   t.is(describe(new Array(9).fill(0)), 'Array(9)');
 });
+
+test('numbers that would read alike are told apart', (t) => {
+  t.is(describe(3n), '3n');
+  t.is(describe(3), '3');
+  t.is(describe('3'), '"3"');
+  t.is(describe([3n]), '[3n]');
+});

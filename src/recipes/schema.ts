@@ -107,6 +107,14 @@ const optimizer = z.union(
   expecting(`one of ${NAMES.join(', ')}, or an object with such a name and its own numbers`),
 );
 
+/** Zod leaves a key `__proto__` out of a record and says nothing, so it is looked for before. */
+const rateFactors = z
+  .custom((value) => typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__'), {
+    error: 'an object without a key "__proto__"',
+    abort: true,
+  })
+  .pipe(z.record(z.string(), number, object));
+
 const train = z.strictObject(
   {
     streams: count,
@@ -118,7 +126,7 @@ const train = z.strictObject(
     warmup: z.int(expecting('an integer')).optional(),
     optimizer: optimizer.optional(),
     weightDecay: number.optional(),
-    rateFactors: z.record(z.string(), number, object).optional(),
+    rateFactors: rateFactors.optional(),
     clip: number.optional(),
     clipValue: number.optional(),
     activationPenalty: number.optional(),

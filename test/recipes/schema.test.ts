@@ -135,6 +135,13 @@ const cases: [path: (string | number)[], value: unknown, message: string][] = [
     'Expected train.optimizer to be one of sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, asgd, or an object ' +
       'with such a name and its own numbers, got "adamm"',
   ],
+  [['train', 'rateFactors'], 0.2, 'Expected train.rateFactors to be an object, got 0.2'],
+  [['train', 'rateFactors'], { layers: '0.2' }, 'Expected train.rateFactors.layers to be a number, got "0.2"'],
+  [
+    ['train', 'rateFactors'],
+    JSON.parse('{"layers": 0.2, "__proto__": 0.1}'),
+    'Expected train.rateFactors to be an object without a key "__proto__", got Object',
+  ],
   [
     ['train', 'optimizer'],
     { name: 'adam', beta: 0.9 },
