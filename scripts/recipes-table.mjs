@@ -2,13 +2,16 @@
  * Writes the table of docs/recipes/README.md from the recipes, and takes measured figures into them.
  *
  *   node scripts/recipes-table.mjs                             writes the table
- *   node scripts/recipes-table.mjs --check                     fails where the table is not that of the recipes
+ *   node scripts/recipes-table.mjs --check                     fails where the table is not that of the recipes, or figures
+ *                                                              were measured with other settings than the recipe's
  *   node scripts/recipes-table.mjs --measured results.json …   first copies the block `measured` of each run into its recipe
  *
  * Needs a built dist/ (npm run build:ts).
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { figure, modelWords, perplexities, targetReached } from '../dist/recipes/describe.js';
 import { loadRecipes, recipesFolder } from '../dist/recipes/load.js';
 import { dynamicName } from '../dist/recipes/measure.js';
@@ -20,14 +23,36 @@ const START = '<!-- recipes: written by scripts/recipes-table.mjs -->';
 const END = '<!-- recipes: end -->';
 const SPLITS = { train: 'training', valid: 'validation', test: 'test' };
 
+const fileOf = (name) => join(recipesFolder(), `${name}.json`);
+
+/** Whatever the figures depend on, as it is written in a recipe's file. */
+const settingsOf = ({ data, model, train, seed = 1, evaluate }) =>
+  createHash('sha256')
+    .update(JSON.stringify([data, model, train, seed, evaluate]))
+    .digest('hex')
+    .slice(0, 16);
+
 /** Copies what a run measured into the recipe that it ran, which is checked before it is written. */
 function take(path) {
-  const { recipe: name, measured } = JSON.parse(readFileSync(path, 'utf8'));
-  const file = join(recipesFolder(), `${name}.json`);
-  const recipe = { ...JSON.parse(readFileSync(file, 'utf8')), measured };
+  const { recipe: name, measured, model, train } = JSON.parse(readFileSync(path, 'utf8'));
+  const file = fileOf(name);
+  const recipe = JSON.parse(readFileSync(file, 'utf8'));
+  const ran = { model, train, seed: measured.seed };
+  const asked = { model: recipe.model, train: { ...recipe.train, seed: recipe.seed }, seed: recipe.seed };
+  for (const key of Object.keys(asked)) {
+    if (isDeepStrictEqual(ran[key], asked[key])) continue;
+    throw new Error(`Expected ${path} to have been run with the ${key} of ${file}, got ${JSON.stringify(ran[key])}`);
+  }
+  recipe.measured = { ...measured, settings: settingsOf(recipe) };
   parseRecipe(recipe, file);
   writeFileSync(file, `${JSON.stringify(recipe, null, 2)}\n`);
   console.log(`${name}: measured figures of ${path}`);
+}
+
+/** Figures belong to the settings that they were measured with. */
+function checkSettings({ name, measured: found }) {
+  if (found === null || found.settings === settingsOf(JSON.parse(readFileSync(fileOf(name), 'utf8')))) return;
+  throw new Error(`Expected the settings of ${name} to be those that were measured, got others: measure it again`);
 }
 
 const cell = (text) => text.replaceAll('|', '\\|');
@@ -91,11 +116,13 @@ const args = process.argv.slice(2);
 const check = args.includes('--check');
 if (args[0] === '--measured') for (const path of args.slice(1)) take(path);
 
+const recipes = await loadRecipes();
+recipes.forEach(checkSettings);
 const page = readFileSync(PAGE, 'utf8');
 const [before, rest] = page.split(START);
 const after = rest?.split(END)[1];
 if (after === undefined) throw new Error(`Expected ${PAGE} to have the lines ${START} and ${END}`);
-const next = `${before}${START}\n\n${table(await loadRecipes())}\n\n${END}${after}`;
+const next = `${before}${START}\n\n${table(recipes)}\n\n${END}${after}`;
 if (check && next !== page) {
   console.error('docs/recipes/README.md is not that of the recipes: run node scripts/recipes-table.mjs');
   process.exitCode = 1;

@@ -64,6 +64,17 @@ export function shareOption(flags: string, description: string, fallback?: numbe
   });
 }
 
+/** `--average-from <when>`: the number of an update, or a word for "when it stops getting better". */
+export function averageOption(flags: string, description: string): Option {
+  return option(flags, description, undefined, (text) => {
+    const value = Number(text);
+    if (text === 'non-monotonic' || (/^\d+$/.test(text) && Number.isSafeInteger(value))) {
+      return text === 'non-monotonic' ? text : value;
+    }
+    return fail(flags, 'an integer of at least 0 or non-monotonic', text);
+  });
+}
+
 /** `--name <word>`: one of a few words. */
 export function choiceOption(
   flags: string,

@@ -196,6 +196,8 @@ const measured = z.strictObject(
     date: text,
     version: text,
     command: text,
+    /** A digest of the settings that were measured, where the package's own tables ask for it. */
+    settings: text.optional(),
   },
   object,
 );

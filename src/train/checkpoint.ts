@@ -105,9 +105,10 @@ function parseMetadata(
   const found = parseJson(path, metadata, 'identity') as Partial<RunIdentity> | null;
   const options = { epochs: 1, ...found?.options };
   const own = JSON.parse(JSON.stringify(identity)) as RunIdentity;
-  if (!isDeepStrictEqual(withoutEpochs({ ...found, options } as RunIdentity), withoutEpochs(own))) {
-    throw foreign('a checkpoint of this run', 'one of another run');
-  }
+  const theirs: Record<string, unknown> = withoutEpochs({ ...found, options } as RunIdentity);
+  const ours: Record<string, unknown> = withoutEpochs(own);
+  const other = Object.keys({ ...theirs, ...ours }).find((key) => !isDeepStrictEqual(theirs[key], ours[key]));
+  if (other !== undefined) throw foreign('a checkpoint of this run', `one of another run (other ${other})`);
   const { epochs } = own.options;
   // With a run.json that has been compared already; without one nothing else would tell.
   if (hasFixedLength(own) && options.epochs !== epochs) {

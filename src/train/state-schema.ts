@@ -1,6 +1,6 @@
 /** Checks of a run's state as a checkpoint has it. Refuses to do: anything with arenas. */
 import { z } from 'zod';
-import { TimeRNNError } from '../errors.js';
+import { describe, TimeRNNError } from '../errors.js';
 import type { AverageFrom } from './optimizer-options.js';
 import type { RunState } from './state.js';
 
@@ -45,10 +45,11 @@ function otherAverage({ averageFrom, done }: RunState, asked: AverageFrom | unde
 /** @throws ERR_TIMERNN_FORMAT naming the file and the field */
 export function parseState(path: string, value: unknown, bounds: StateBounds): RunState {
   const result = schema.safeParse(value);
-  const issue = result.success ? undefined : result.error.issues[0];
-  const field = issue === undefined ? undefined : issue.path.join('.') || 'its state';
-  if (field !== undefined || !result.success) {
-    throw new TimeRNNError('ERR_TIMERNN_FORMAT', `Expected ${path} to have the state of a run, got another ${field}`);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const at = issue!.path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown> | null)?.[key], value);
+    const got = `${issue!.path.join('.')} ${describe(at)}`.trimStart();
+    throw new TimeRNNError('ERR_TIMERNN_FORMAT', `Expected ${path} to have the state of a run, got ${got}`);
   }
   const { window, done } = result.data;
   const { mostWindows } = bounds;

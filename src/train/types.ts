@@ -103,13 +103,16 @@ export type OptimizerNumbers =
   | { name: 'sgd' }
   /** v ← μ·v + g; p ← p − η·v. `momentum` μ, default 0.9. */
   | { name: 'momentum' | 'nesterov'; momentum?: number }
-  /** Duchi et al. 2011. `epsilon`, default 1e-10. */
+  /** Duchi et al. 2011, as PyTorch has it: s ← s + g²; p ← p − η·g / (√s + ε). `epsilon` ε, default 1e-10. */
   | { name: 'adagrad'; epsilon?: number }
-  /** Tieleman & Hinton 2012. `smoothing`, default 0.99; `epsilon`, default 1e-8. */
+  /**
+   * Tieleman & Hinton 2012, as PyTorch has it: s ← ρ·s + (1 − ρ)·g²; p ← p − η·g / (√s + ε). `smoothing` ρ, default 0.99;
+   * `epsilon` ε, default 1e-8.
+   */
   | { name: 'rmsprop'; smoothing?: number; epsilon?: number }
   /** Kingma & Ba 2015; Loshchilov & Hutter 2019. Defaults 0.9, 0.999, 1e-8. */
   | { name: 'adam' | 'adamw'; beta1?: number; beta2?: number; epsilon?: number }
-  /** SGD that averages without being asked, and whose step size may fall by itself. `lambda` 0; `power` 0.75. */
+  /** SGD that averages without being asked, and whose step size may fall by itself, as in PyTorch. `lambda` 0; `power` 0.75. */
   | { name: 'asgd'; lambda?: number; power?: number };
 
 /** How the step size changes from epoch to epoch. `learningRate` is where it starts. */

@@ -25,6 +25,7 @@ test('the rate follows from the base and the epochs that are done, not from the 
   t.is(goOn({ learningRate: 2 }, 3), '--epochs 2 --learning-rate 1.458');
   t.is(goOn({ randomWindows: true }, 1), '--epochs 4 --learning-rate 0.9 --random-windows');
   t.is(goOn({ optimizer: 'adam', decay: 1 }, 2), '--epochs 3 --learning-rate 0.001 --optimizer adam --decay 1');
+  t.is(goOn({ averageFrom: 9 }, 4), '--epochs 1 --learning-rate 0.6561 --average-from 9');
   t.is(goOnCommand('b.txt', defaults, typing({}), { epochsDone: 5 }), undefined);
 });
 
@@ -38,6 +39,7 @@ test('where the model is not what the run was for, that is said', (t) => {
   t.is(remark({ run: 'r' }, 'r/best.safetensors'), undefined, 'it is what the run was for');
   t.regex(remark({ keepBest: true })!, /not the best on held-out text, .* with --run .* the best model so far\.$/);
   t.regex(remark({ patience: 2, optimizer: 'asgd' })!, /not the best on held-out text/);
+  t.regex(remark({ averageFrom: 9 })!, /not their average, /);
   t.regex(remark({ optimizer: 'asgd', heldOut: 0 })!, /not their average, .* to the same result\.$/);
   const recorded = { keepBest: true, run: 'r' };
   t.regex(remark(recorded, 'r/best.safetensors')!, /last window, not the best .*; the best so far is in r\/best\./);

@@ -151,7 +151,7 @@ test('what a recipe does not allow is one line that names it', async (t) => {
     [['--recipe', 'lstm-101', '--data', '.'], 2, /--recipe: expected one of .*lstm-100.*, got "lstm-101"/],
     [['--recipe', 'tiny.json', '--data', '.', '--size', '3'], 2, /--size: the recipe of --recipe has decided it/],
     [['book.txt', '--recipe', 'tiny.json', '--data', '.'], 2, /--recipe: expected no text beside it.*got "book\.txt"/],
-    [['book.txt', '--data', '.'], 2, /--data: expected it together with --recipe/],
+    [['book.txt', '--data', '.'], 2, /--data: expected it together with --recipe, got it alone/],
     [['--recipe', 'tiny.json', '--data', '.'], 1, /tiny\.json: Expected train\.epochs to be a positive integer, got 0/],
     [['--recipe', 'rnn-100', '--data', '.'], 1, /to hold ptb\.train\.txt, .*, got one without ptb/],
     [['--recipe', 'none.json', '--data', '.'], 1, /Expected the recipe none\.json to be readable, got ENOENT/],

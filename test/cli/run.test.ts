@@ -1,5 +1,5 @@
 /** `timernn train --run`: a run that is recorded, stopped, and goes on. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { jsonLines, temporaryFolder, timernn } from './helpers/cli.js';
@@ -89,3 +89,66 @@ test('Ctrl-C without --run: what the model is, where it is not the best', async 
   );
   t.regex(String(jsonLines(stdout).at(-1)!.remark), /not the best on held-out text/);
 });
+
+test('--average-from, --checkpoint-windows and --keep-checkpoints are what the run is made with', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeFile(join(cwd, 'book.txt'), TEXT);
+  const args = ['train', 'book.txt', ...TINY, '--epochs', '3', '--optimizer', 'adam', '--average-from', '20'];
+  const record = ['--run', 'r', '--checkpoint-windows', '7', '--keep-checkpoints', '4'];
+  const { code, stdout, stderr } = await timernn([...args, ...record, '--json'], { cwd });
+  t.is(code, 0, stderr);
+  const { options } = JSON.parse(await readFile(join(cwd, 'r', 'run.json'), 'utf8')) as { options: object };
+  t.like(options, { optimizer: { name: 'adam', averageFrom: { step: 20 } } });
+  const names = (await readdir(join(cwd, 'r', 'checkpoints'))).map((name) => Number.parseInt(name, 10));
+  const { windows } = jsonLines(stdout).find(({ event }) => event === 'progress') as { windows: number };
+  const due = [...Array(3 * windows + 1).keys()].filter((done) => done % windows === 0 || done % 7 === 0);
+  t.deepEqual(
+    names.sort((a, b) => a - b),
+    due.slice(-4),
+  );
+  const plain = await timernn(['train', 'book.txt', ...TINY, '--epochs', '1', '--average-from', '5', '--json'], {
+    cwd,
+  });
+  t.is(plain.code, 0, plain.stderr);
+  const lines = jsonLines(plain.stdout);
+  t.like(lines[0], { optimizer: 'sgd, averaged after update 5' });
+  t.like(
+    lines.find(({ event }) => event === 'epoch'),
+    { learningRate: 1 },
+    'without --optimizer the rate stays that of the command line',
+  );
+});
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`${signal} in the middle of an epoch writes a checkpoint of that window`, async (t) => {
+    const cwd = await temporaryFolder(t);
+    await writeFile(join(cwd, 'book.txt'), TEXT.repeat(200));
+    let seen = 0;
+    const args = [
+      'train',
+      'book.txt',
+      ...TINY,
+      '--epochs',
+      '1',
+      '--run',
+      'r',
+      '--checkpoint-seconds',
+      '9999',
+      '--json',
+    ];
+    const { code, stdout, stderr } = await timernn(args, {
+      cwd,
+      onOutput: (child, out) => {
+        const window = Number(/"event":"progress".*?"window":(\d+)/.exec(out)?.[1] ?? 0);
+        if (seen > 0 || window === 0) return;
+        seen = window;
+        child.kill(signal);
+      },
+    });
+    t.is(code, signal === 'SIGINT' ? 130 : 143, stderr);
+    const { windows } = jsonLines(stdout).find(({ event }) => event === 'progress') as { windows: number };
+    const names = (await readdir(join(cwd, 'r', 'checkpoints'))).sort().map((name) => Number.parseInt(name, 10));
+    t.is(names.length, 2, 'that of the start, and one that no clock asked for');
+    t.true(seen <= names[1]! && names[1]! < windows, `${seen}, ${names}, ${windows}`);
+  });
+}

@@ -72,13 +72,34 @@ const MISTAKES: [args: string[], says: RegExp][] = [
   [['train', 'x', '--from', 'm', '--size', '3'], /--size: the model of --from has decided it/],
   [['train', 'x', '--from', 'm', '--tied'], /--tied: the model of --from has decided it/],
   [['train', 'x', '--dropout', '1'], /--dropout: expected a number of at least 0 and below 1, got "1"/],
-  [['train', 'x', '--locked-dropout'], /--locked-dropout: expected it together with --dropout or --input-dropout/],
+  [
+    ['train', 'x', '--locked-dropout'],
+    /--locked-dropout: expected it together with --dropout or --input-dropout, got neither/,
+  ],
   [['train', 'x', '--optimizer', 'sgdd'], /--optimizer: expected one of sgd, momentum, .*, got "sgdd"/],
   [['train', 'x', '--clip-value', '-1'], /--clip-value: expected a number of at least 0, got "-1"/],
   [['train', 'x', '--patience', '2', '--held-out', '0'], /--patience: expected some held-out text, got --held-out 0/],
   [['train', 'x', '--keep-best', '--held-out', '0'], /--keep-best: expected some held-out text/],
-  [['train', 'x', '--resume'], /--resume: expected it together with --run/],
-  [['train', 'x', '--checkpoint-seconds', '9'], /--checkpoint-seconds: expected it together with --run/],
+  [['train', 'x', '--resume'], /--resume: expected it together with --run, got it alone/],
+  [['train', 'x', '--checkpoint-seconds', '9'], /--checkpoint-seconds: expected it together with --run, got it alone/],
+  [['train', 'x', '--checkpoint-windows', '9'], /--checkpoint-windows: expected it together with --run, got it alone/],
+  [['train', 'x', '--keep-checkpoints', '0'], /--keep-checkpoints: expected a positive integer, got "0"/],
+  [
+    ['train', 'x', '--run', 'r', '--checkpoint-windows', '9', '--checkpoint-seconds', '9'],
+    /--checkpoint-windows: expected it instead of --checkpoint-seconds, got both/,
+  ],
+  [
+    ['train', 'x', '--average-from', 'soon'],
+    /--average-from: expected an integer of at least 0 or non-monotonic, got "soon"/,
+  ],
+  [
+    ['train', 'x', '--average-from', '-1'],
+    /--average-from: expected an integer of at least 0 or non-monotonic, got "-1"/,
+  ],
+  [
+    ['train', 'x', '--average-from', 'non-monotonic', '--held-out', '0'],
+    /--average-from: expected a number of updates where --held-out is 0, got non-monotonic/,
+  ],
   [['train', 'x', 'y'], /too many arguments/],
   [['generate', 'm', '--temperature', 'hot'], /--temperature: expected a number of at least 0, got "hot"/],
   [['generate', 'm', '--top-k', '-3'], /--top-k: expected an integer of at least 0, got "-3"/],
@@ -107,6 +128,14 @@ test('a mistake in the arguments is one line on stderr that names the option, an
     t.is(stderr.trimEnd().split('\n').length, 1, stderr);
     t.regex(stderr, /\(see timernn.* --help\)\n$/);
   }
+});
+
+test('the optimisers of --optimizer are those that the addon has', async (t) => {
+  const { stderr } = await timernn(['train', 'x', '--optimizer', 'none']);
+  const names = /expected one of (.*), got "none"/.exec(stderr)![1]!.split(', ');
+  const { native } = await import('#src/native.js');
+  const kernels = native.optimizers().map(({ name }) => name);
+  t.deepEqual([...names].sort(), kernels.sort());
 });
 
 test('a run that fails is one line on stderr and exit code 1; --debug and DEBUG add the stack', async (t) => {

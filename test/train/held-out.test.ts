@@ -220,13 +220,20 @@ test('an abort while held-out text is measured', async (t) => {
   const controller = new AbortController();
   const reason = new Error('the reason');
   const model = newModel(corpus);
-  const run = model.train(text, { ...options, reportEvery: 1e6, signal: controller.signal });
-  const first = run.next();
-  // Whether it hits the round or the measurement, the run ends with the reason.
-  setTimeout(() => controller.abort(reason), 60);
-  const outcome = await first.then(() => run.next()).catch((error: unknown) => error);
-  if (outcome instanceof Error) t.is(outcome, reason);
-  else t.true((outcome as IteratorResult<unknown>).done);
+  // Thirty trips to the pool, and the signal is looked at before each.
+  const long = charCorpus(60_000);
+  const run = model.train(text, { ...options, heldOut: long, reportEvery: 1e6, signal: controller.signal });
+  // The measurement makes a signal of the run's and its own: that is how it is known to have begun.
+  const { any } = AbortSignal;
+  t.teardown(() => Object.assign(AbortSignal, { any }));
+  let measured = 0;
+  AbortSignal.any = (signals) => {
+    if ([...signals].includes(controller.signal) && ++measured === 1) setImmediate(() => controller.abort(reason));
+    return any.call(AbortSignal, signals);
+  };
+  t.is(await t.throwsAsync(run.next()), reason);
+  t.is(measured, 1);
+  t.true((await run.next()).done);
   t.true(Number.isFinite(await model.perplexity(heldOut)), 'the model is free again');
 });
 

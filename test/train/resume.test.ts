@@ -51,6 +51,23 @@ for (const [name, { shape, options }] of Object.entries(RECIPES)) {
   });
 }
 
+test('an abort writes a checkpoint of the last window that was trained', async (t) => {
+  const { shape, options } = RECIPES.plain!;
+  const directory = join(await folderOf(t), 'run');
+  const going = { ...options, reportEvery: 10, run: { directory } };
+  let seen = 0;
+  await record(newModel(corpus, shape), text, going, ({ epoch, window }, abort) => {
+    if (epoch !== 1 || window < 30) return false;
+    seen = window;
+    abort();
+    return false;
+  });
+  const { state } = await newest(directory);
+  t.is(seen, 30);
+  // A round may have been under way: it is finished first.
+  t.true(state.epoch === 1 && state.window >= 30 && state.window <= 40, `epoch ${state.epoch}, window ${state.window}`);
+});
+
 test('stopped between the last window of an epoch and its measurement', async (t) => {
   const { shape, options } = RECIPES.averaged!;
   const straight = newModel(corpus, shape);
@@ -59,12 +76,15 @@ test('stopped between the last window of an epoch and its measurement', async (t
   const model = newModel(corpus, shape);
   // One window a round. The abort comes when nothing but the worker's answer to the last one is waited for.
   const going = { ...options, workers: 2, reportEvery: 1, run: { directory, resume: true } };
+  let last = 0;
   await record(model, text, going, ({ epoch, window, windows }, abort) => {
+    last = windows;
     if (epoch === 1 && window === windows - 1) process.nextTick(abort);
     return false;
   });
   const { state } = await newest(directory);
   t.is(state.epoch, 1);
+  t.is(state.window, last);
   t.is(state.judgement.losses.length, 1, 'the epoch is not measured yet');
   const windows: number[] = [];
   t.true(

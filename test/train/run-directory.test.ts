@@ -177,7 +177,8 @@ const edits: [what: string, edit: Edit, message: RegExp][] = [
   ],
   ['a later version', (_, m) => m.set('version', '2'), /the format version 1, got "2"$/],
   ['no state', (_, m) => m.delete('state'), /JSON in its metadata entry "state", got undefined$/],
-  ['a state that is none', (_, m) => m.set('state', '{"epoch":-1}'), /the state of a run, got another epoch$/],
+  ['a state that is no object', (_, m) => m.set('state', '[5]'), /the state of a run, got \[5\]$/],
+  ['a state that is none', (_, m) => m.set('state', '{"epoch":-1}'), /the state of a run, got epoch -1$/],
   [
     'a window beyond the epoch',
     (_, m) => m.set('state', JSON.stringify({ ...JSON.parse(m.get('state')!), window: 86, done: 86 })),
@@ -191,7 +192,7 @@ const edits: [what: string, edit: Edit, message: RegExp][] = [
   [
     'another run',
     (_, m) => m.set('identity', m.get('identity')!.replace('"seed":1', '"seed":2')),
-    /a checkpoint of this run, got one of another run$/,
+    /a checkpoint of this run, got one of another run \(other options\)$/,
   ],
   ['a tensor less', (all) => all.delete('states.1'), /the tensor states\.1, got none of that name$/],
   ['no best parameters', (all) => all.delete('best.output.b'), /the tensor best\.output\.b, got none/],

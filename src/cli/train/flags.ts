@@ -1,7 +1,7 @@
 /** What `timernn train` is asked for, and which of its options do not go together. */
 import type { Command } from 'commander';
 import type { LayerOptions } from '../../models/types.js';
-import type { OptimizerName } from '../../train/types.js';
+import type { OptimizerName, RunOptions } from '../../train/types.js';
 import { UsageError } from '../failures.js';
 
 /** Options of a recipe's run; everything else is the recipe's. */
@@ -11,6 +11,8 @@ export interface RecipeFlags {
   run?: string;
   resume?: boolean;
   checkpointSeconds?: number;
+  checkpointWindows?: number;
+  keepCheckpoints?: number;
   workers?: number;
   seed: number;
   epochs: number;
@@ -44,6 +46,7 @@ export interface TrainFlags extends RecipeFlags {
   clip: number;
   clipValue?: number;
   optimizer?: OptimizerName;
+  averageFrom?: number | 'non-monotonic';
   weightDecay?: number;
   activationPenalty?: number;
   temporalPenalty?: number;
@@ -56,6 +59,19 @@ export interface TrainFlags extends RecipeFlags {
   from?: string;
   report?: string;
 }
+
+/** Where checkpoints go and how often, as `train` is told. */
+export function recordOptions(
+  { resume, checkpointSeconds, checkpointWindows, keepCheckpoints: keep }: RecipeFlags,
+  directory: string,
+): RunOptions {
+  const asked = Object.entries({ resume, checkpointSeconds, checkpointWindows, keep });
+  return { directory, ...Object.fromEntries(asked.filter(([, value]) => value !== undefined)) };
+}
+
+/** Whether the parameters are averaged: `asgd` does unasked. */
+export const averages = ({ optimizer, averageFrom }: Pick<TrainFlags, 'optimizer' | 'averageFrom'>): boolean =>
+  optimizer === 'asgd' || averageFrom !== undefined;
 
 /** The part of a commander command that tells which options were typed. */
 export type Typed = Pick<Command, 'options' | 'getOptionValueSource'>;
@@ -95,6 +111,8 @@ const FREE_WITH_RECIPE: ReadonlySet<string> = new Set([
   'run',
   'resume',
   'checkpointSeconds',
+  'checkpointWindows',
+  'keepCheckpoints',
   'workers',
   'seed',
   'epochs',
@@ -117,6 +135,7 @@ export function checkRecipeFlags(file: string | undefined, flags: TrainFlags, co
   if (flags.data === undefined) {
     throw new UsageError('--data: expected the folder that holds the data of --recipe, got nothing');
   }
+  checkCheckpoints(flags);
 }
 
 function checkCell(flags: TrainFlags): void {
@@ -130,14 +149,23 @@ function checkCell(flags: TrainFlags): void {
     throw new UsageError('--separate-punctuation: expected it together with --unit word, got --unit char');
   }
   if (flags.lockedDropout && !flags.dropout && !flags.inputDropout) {
-    throw new UsageError('--locked-dropout: expected it together with --dropout or --input-dropout');
+    throw new UsageError('--locked-dropout: expected it together with --dropout or --input-dropout, got neither');
   }
 }
 
+function checkCheckpoints({ checkpointSeconds, checkpointWindows }: RecipeFlags): void {
+  if (checkpointSeconds === undefined || checkpointWindows === undefined) return;
+  throw new UsageError('--checkpoint-windows: expected it instead of --checkpoint-seconds, got both');
+}
+
 function checkRun(flags: TrainFlags, command: Typed): void {
-  for (const name of ['resume', 'checkpointSeconds'] as const) {
+  for (const name of ['resume', 'checkpointSeconds', 'checkpointWindows', 'keepCheckpoints'] as const) {
     if (flags[name] === undefined || flags.run !== undefined) continue;
-    throw new UsageError(`${longOf(command, name)}: expected it together with --run`);
+    throw new UsageError(`${longOf(command, name)}: expected it together with --run, got it alone`);
+  }
+  checkCheckpoints(flags);
+  if (flags.averageFrom === 'non-monotonic' && flags.heldOut === 0) {
+    throw new UsageError('--average-from: expected a number of updates where --held-out is 0, got non-monotonic');
   }
   for (const name of ['keepBest', 'patience'] as const) {
     if (flags[name] === undefined || flags.heldOut > 0) continue;
@@ -147,7 +175,7 @@ function checkRun(flags: TrainFlags, command: Typed): void {
 
 /** @throws UsageError for options that do not go together */
 export function checkFlags(flags: TrainFlags, command: Typed): void {
-  if (flags.data !== undefined) throw new UsageError('--data: expected it together with --recipe');
+  if (flags.data !== undefined) throw new UsageError('--data: expected it together with --recipe, got it alone');
   if (flags.from !== undefined) {
     const fixed = FIXED_BY_MODEL.find((name) => wasTyped(command, name));
     if (fixed !== undefined) {

@@ -2,7 +2,7 @@
 import { optimizerDefaults } from '../../train/optimizer-options.js';
 import type { History } from '../history.js';
 import { commandLine } from '../reporters.js';
-import { longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
+import { averages, longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
 
 /** Options that go on as they were, where they were given. */
 const KEPT: readonly (keyof TrainFlags)[] = [
@@ -12,6 +12,7 @@ const KEPT: readonly (keyof TrainFlags)[] = [
   'shards',
   'workers',
   'optimizer',
+  'averageFrom',
   'decay',
   'clip',
   'clipValue',
@@ -65,12 +66,10 @@ export function goOnCommand(
  *
  * @param best - the best model that the record of the run has; undefined where there is none
  */
-export function rawModelRemark(
-  { run, keepBest, patience, optimizer, heldOut }: TrainFlags,
-  best: string | undefined,
-): string | undefined {
+export function rawModelRemark(flags: TrainFlags, best: string | undefined): string | undefined {
+  const { run, keepBest, patience, heldOut } = flags;
   const wanted = keepBest || patience !== undefined ? 'the best on held-out text' : 'their average';
-  if (wanted === 'their average' && optimizer !== 'asgd') return undefined;
+  if (wanted === 'their average' && !averages(flags)) return undefined;
   const saved = `The model that was saved has the parameters of the last window, not ${wanted}`;
   if (run === undefined) {
     const more = heldOut > 0 ? ', and its folder has the best model so far' : '';

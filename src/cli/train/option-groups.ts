@@ -1,6 +1,6 @@
 /** The options of `timernn train`, group by group as its help shows them. */
 import type { Command } from 'commander';
-import { choiceOption, integerOption, numberOption, shareOption } from '../options.js';
+import { averageOption, choiceOption, integerOption, numberOption, shareOption } from '../options.js';
 
 const OPTIMIZERS = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'asgd'];
 
@@ -45,6 +45,12 @@ function addTrainingOptions(command: Command): void {
     .addOption(integerOption('--workers <n>', 'threads (default: all cores)'))
     .addOption(choiceOption('--optimizer <name>', 'what makes steps of gradients (default: sgd)', OPTIMIZERS))
     .addOption(
+      averageOption(
+        '--average-from <n>',
+        'average the parameters after n updates, or non-monotonic: once 5 epochs are not better on held-out text',
+      ),
+    )
+    .addOption(
       numberOption('--learning-rate <x>', "step size (default: 1; with --optimizer the optimiser's own)", { above: 0 }),
     )
     .addOption(
@@ -69,7 +75,9 @@ function addRunOptions(command: Command): void {
     .optionsGroup('Run:')
     .option('--run <dir>', 'record the run in a folder: checkpoints, a line an epoch, the curve')
     .option('--resume', 'go on with the run of that folder, exactly, from its newest checkpoint')
-    .addOption(integerOption('--checkpoint-seconds <n>', 'seconds between checkpoints (default: 300)'));
+    .addOption(integerOption('--checkpoint-seconds <n>', 'seconds between checkpoints (default: 300)'))
+    .addOption(integerOption('--checkpoint-windows <n>', 'windows between checkpoints, instead of seconds'))
+    .addOption(integerOption('--keep-checkpoints <n>', 'checkpoints that are kept (default: 2)'));
 }
 
 function addRecipeOptions(command: Command): void {

@@ -14,7 +14,7 @@ import { findRecipe } from '../recipe.js';
 import type { Reporter } from '../reporters.js';
 import { checkRunFolder } from '../run-record.js';
 import { runTraining, type TrainingJob } from '../training.js';
-import { longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
+import { longOf, recordOptions, type TrainFlags, type Typed, wasTyped } from './flags.js';
 import { resumeCommand } from './go-on.js';
 import { curveLines, type FinishedRun, remarkOn, resultFigures, writeResults } from './recipe-results.js';
 import { interruptible, makeReporter } from './terminal.js';
@@ -42,11 +42,7 @@ function trainOptions(plan: Omit<Plan, 'options' | 'model'>, flags: TrainFlags, 
     workers: flags.workers ?? availableParallelism(),
     seed,
     ...(corpora.valid === undefined ? {} : { heldOut: corpora.valid }),
-    run: {
-      directory,
-      ...(flags.resume ? { resume: true } : {}),
-      ...(flags.checkpointSeconds === undefined ? {} : { checkpointSeconds: flags.checkpointSeconds }),
-    },
+    run: recordOptions(flags, directory),
   };
 }
 

@@ -10,7 +10,7 @@ import { loadLibrary } from '../command.js';
 import { loadCorpus } from '../corpus.js';
 import { bestModelOf, checkRunFolder } from '../run-record.js';
 import { checkDestinations, evaluationStreams, type ReportRequest, runTraining } from '../training.js';
-import { checkFlags, type TrainFlags, type Typed } from './flags.js';
+import { averages, checkFlags, recordOptions, type TrainFlags, type Typed } from './flags.js';
 import { goOnCommand, rawModelRemark, resumeCommand } from './go-on.js';
 import { interruptible, makeReporter } from './terminal.js';
 
@@ -61,8 +61,8 @@ function sampleOptions(flags: TrainFlags, { vocabulary, tokens }: Corpus): Omit<
 
 /** What is done with held-out text while the trainer runs; nothing where the end of each epoch is soon enough. */
 function heldOutOptions(flags: TrainFlags, heldOut: Corpus | undefined): TrainOptions {
-  const { patience, keepBest, run, optimizer } = flags;
-  const needed = patience !== undefined || keepBest || run !== undefined || optimizer === 'asgd';
+  const { patience, keepBest, run } = flags;
+  const needed = patience !== undefined || keepBest || run !== undefined || averages(flags);
   if (heldOut === undefined || !needed) return {};
   return {
     heldOut,
@@ -73,9 +73,11 @@ function heldOutOptions(flags: TrainFlags, heldOut: Corpus | undefined): TrainOp
 }
 
 function trainOptions(flags: TrainFlags, train: Corpus, heldOut: Corpus | undefined) {
-  const { window, epochs, clip, decay, shards, optimizer, seed } = flags;
+  const { window, epochs, clip, decay, shards, averageFrom, seed } = flags;
+  const name = flags.optimizer ?? (averageFrom === undefined ? undefined : 'sgd');
+  const optimizer = name === undefined || averageFrom === undefined ? name : { name, averageFrom };
   const { clipValue, weightDecay, activationPenalty, temporalPenalty, randomWindows } = flags;
-  const learningRate = flags.learningRate ?? (optimizer === undefined ? 1 : undefined);
+  const learningRate = flags.learningRate ?? (flags.optimizer === undefined ? 1 : undefined);
   return {
     streams: flags.streams ?? defaultStreams(train.length, window),
     window,
@@ -87,14 +89,9 @@ function trainOptions(flags: TrainFlags, train: Corpus, heldOut: Corpus | undefi
     ...given({ learningRate, shards, optimizer, clipValue, weightDecay }),
     ...given({ activationPenalty, temporalPenalty, randomWindows }),
     ...heldOutOptions(flags, heldOut),
-    ...(flags.run === undefined ? {} : { run: runOptions(flags, flags.run) }),
+    ...(flags.run === undefined ? {} : { run: recordOptions(flags, flags.run) }),
   };
 }
-
-const runOptions = ({ resume, checkpointSeconds }: TrainFlags, directory: string) => ({
-  directory,
-  ...given({ resume, checkpointSeconds }),
-});
 
 /** @throws UsageError; ERR_TIMERNN_FILE, ERR_TIMERNN_CORPUS; what training throws */
 export async function trainText(file: string, flags: TrainFlags, command: Typed): Promise<void> {

@@ -1,16 +1,17 @@
 /**
- * A process that trains in a directory until it is done or killed: `node killed-child.js <recipe> <directory> <workers>`.
+ * A process that trains in a directory until it is done or killed: `node killed-child.js <recipe> <directory> <workers> <epochs>`.
  * Prints a line a report, and the digest of the model at the end.
  */
 import { digest, newModel } from '../../models/helpers/models.js';
 import { corpus, RECIPES, text } from './recorded.js';
 
-const [name, directory, workers] = process.argv.slice(2) as [string, string, string];
+const [name, directory, workers, epochs] = process.argv.slice(2) as [string, string, string, string];
 const { shape, options } = RECIPES[name]!;
 const model = newModel(corpus, shape);
 const run = { directory, resume: true, checkpointWindows: 5 };
 for await (const { epoch, window } of model.train(text, {
   ...options,
+  epochs: Number(epochs),
   workers: Number(workers),
   reportEvery: 5,
   run,
