@@ -87,6 +87,12 @@ function start({ name, learningRate, numbers, tied = false }: Steps) {
   return { runner, layout, params: params as Float32Array<SharedArrayBuffer>, slots };
 }
 
+test('no two sizes of the golden are the same, so that no matrix can stand in for another', (t) => {
+  const { V, D, H } = golden.dims;
+  t.is(new Set([V, D, H]).size, 3);
+  t.deepEqual(golden.tiedWeights['output.projection']!.shape, [H, D]);
+});
+
 test('the golden has every optimiser of the registry', (t) => {
   const names = native.optimizers().map(({ name }) => name);
   t.deepEqual([...new Set(Object.values(golden.steps).map(({ name }) => name))].sort(), names.sort());
@@ -101,6 +107,7 @@ for (const [title, steps] of Object.entries(golden.steps)) {
       t.true(Math.abs(lossSum - steps.lossSums[k]!) <= 1e-5 * steps.lossSums[k]!, `loss of window ${k}: ${lossSum}`);
     }
     const before = steps.tied ? golden.tiedWeights : golden.weights;
+    t.deepEqual([...viewsOf(params, layout).keys()].sort(), Object.keys(before).sort());
     const compare = (what: string, arena: Float32Array<ArrayBufferLike>, wanted: Record<string, Packed>) => {
       for (const [name, got] of viewsOf(arena, layout)) {
         const [from, to] = [floats(before[name]!), floats(wanted[name]!)];

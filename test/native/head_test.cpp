@@ -1,11 +1,12 @@
 // The fused head and the layer loss against their formulas in double.
+#include "head.h"
+
 #include <algorithm>
 
 #include "gemm/packed.h"
 #include "helpers.h"
 #include "layers/affine.h"
 #include "losses/softmax_cross_entropy.h"
-#include "losses/softmax_head.h"
 #include "reference/model.h"
 
 namespace timernn::test {
@@ -44,38 +45,6 @@ Expected head_in_double(const std::vector<float>& hs, const std::vector<float>& 
   }
   return e;
 }
-
-/// A head with its weights packed before each call, as the replica does it where products are packed.
-class Head {
- public:
-  Head(const HeadDims& most, bool trainable)
-      : most_(most),
-        trainable_(trainable),
-        packed_(gemm_path() == GemmPath::packed ? packed_head_floats(most.H, most.V, trainable) : 0),
-        head_(most, trainable, packed_.size() > 0 ? packed_.data() : nullptr) {}
-  double forward(const HeadInput& in) {
-    pack(in);
-    return head_.forward(in);
-  }
-  double forward_backward(const HeadInput& in, const HeadGrads& grads) {
-    pack(in);
-    return head_.forward_backward(in, grads);
-  }
-  const SoftmaxHead& operator*() const { return head_; }
-
- private:
-  // In three shares, as three workers would.
-  void pack(const HeadInput& in) {
-    if (packed_.size() == 0) return;
-    for (std::size_t part = 0; part < 3; ++part) {
-      pack_head(packed_.data(), {in.W, in.b, most_.H, most_.V}, trainable_, part, 3);
-    }
-  }
-  HeadDims most_;
-  bool trainable_;
-  Buffer packed_;
-  SoftmaxHead head_;
-};
 
 void check_head(const HeadDims& most, std::size_t M, std::uint64_t seed, double size = 1.5) {
   Random random(seed);

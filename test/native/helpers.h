@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -92,8 +91,23 @@ std::vector<double> central_differences(std::vector<double>& x, F&& f) {
   return out;
 }
 
+/// Σ sign[i]·df/dx[first + i], by one central difference along all signs at once: a wrong number anywhere
+/// moves it. The step is as long as that of central_difference, whatever the number of signs.
+template <typename F>
+double difference_along(std::vector<double>& x, std::size_t first, const std::vector<double>& signs, F&& f) {
+  const double step = 1e-5 / std::sqrt(static_cast<double>(signs.size()));
+  const std::vector<double> keep = x;
+  const auto at = [&](double by) {
+    for (std::size_t i = 0; i < signs.size(); ++i) x[first + i] = keep[first + i] + by * signs[i];
+    return f();
+  };
+  const double above = at(step), below = at(-step);
+  x = keep;
+  return (above - below) / (2.0 * step);
+}
+
 inline ModelSpec make_spec(const std::string& cell, std::size_t V, std::size_t D,
-                           std::initializer_list<std::size_t> sizes) {
+                           const std::vector<std::size_t>& sizes) {
   ModelSpec spec;
   spec.vocabulary = V;
   spec.embedding = D;

@@ -66,6 +66,13 @@ const Case kCases[] = {
     {"adamw", numbers({{&N::beta1, 0.8}, {&N::beta2, 0.99}, {&N::epsilon, 1e-6}, {&N::weight_decay, 0.2}}),
      adam},
     {"asgd", numbers({{&N::lambda, 1e-4}, {&N::power, 0.75}}), asgd},
+    // A small ε shows where it stands only in gradients near zero. Beside those of up to 0.4 this one shows
+    // in all: outside of the root, behind the correction of the bias.
+    {"adagrad", numbers({{&N::epsilon, 0.05}}), adagrad},
+    {"rmsprop", numbers({{&N::smoothing, 0.9}, {&N::epsilon, 0.05}}), rmsprop},
+    {"adam", numbers({{&N::beta1, 0.9}, {&N::beta2, 0.999}, {&N::epsilon, 0.05}}), adam},
+    {"adamw", numbers({{&N::beta1, 0.8}, {&N::beta2, 0.99}, {&N::epsilon, 0.05}, {&N::weight_decay, 0.2}}),
+     adam},
 };
 
 double clipped(float g, double scale, double value) {
@@ -120,7 +127,7 @@ TEST("every optimiser of the registry is among them, and has its name") {
     CHECK(find_optimizer(optimizer->name) == optimizer);
     CHECK_LE(optimizer->slot_count(), 2u);
   }
-  CHECK_EQ(std::size(kCases), optimizers().size());
+  for (const Case& c : kCases) CHECK(find_optimizer(c.name) != nullptr);
 }
 
 // Ranges are cut by workers and chunks: where a range starts or ends must not show in the bits.

@@ -29,13 +29,14 @@ struct RunOptions {
   double clip_value = 0.0, average_from = 0.0;
   bool averages = false;
   std::vector<double> rate_factors = {};
-  bool helps = true;  ///< ranks help each other with weight gradients
+  bool helps = true;                      ///< ranks help each other with weight gradients
+  std::vector<std::size_t> sizes = {64};  ///< a recurrent layer
 };
 
 class Run {
  public:
-  // 38,000 parameters: five chunks, so that four ranks have ranges of different lengths. 50 windows of 5
-  // steps, the last one of 3.
+  // 38,000 parameters with the one layer of RunOptions: five chunks, so that four ranks have ranges of
+  // different lengths. 50 windows of 5 steps, the last one of 3.
   static constexpr std::size_t kWindow = 5, kStreamSteps = 248, kWindows = 50;
   static constexpr std::size_t kVocabulary = 300;
 
@@ -122,7 +123,7 @@ class Run {
 
  private:
   static ModelSpec spec_of(const RunOptions& options) {
-    ModelSpec spec = make_spec(options.cell, kVocabulary, 40, {64});
+    ModelSpec spec = make_spec(options.cell, kVocabulary, 40, options.sizes);
     if (options.tied) spec.tie();
     return spec;
   }
