@@ -49,11 +49,13 @@ const { values } = parseArgs({
   options: { workload: text('W2'), rounds: text('5'), windows: text('24'), workers: text('2') },
 });
 const models = workloads.filter(({ kind }) => kind === 'lm');
-const [{ name, cell, layers, N, T, D, H, V, lr, clip }] = choose('workload', values.workload, models);
+const [{ name, cell, layers, N, T, D, H, V, lr, clip }, another] = choose('workload', values.workload, models);
+if (another !== undefined) throw new Error(`Expected --workload to be one, got ${values.workload}`);
 const [rounds, windows, workers] = ['rounds', 'windows', 'workers'].map((key) => Math.ceil(positive(key, values[key])));
 
 const numbers = random(1);
-const length = N * (T * (windows + WARM) + 1);
+// One more than is counted: an epoch's last report comes late, behind what follows from it.
+const length = N * (T * (windows + WARM + 1) + 1);
 const tokens = Uint32Array.from({ length }, () => Math.floor(numbers.next().value * V));
 const corpus = Corpus.fromTokens(tokens, { vocabularySize: V });
 

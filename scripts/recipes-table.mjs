@@ -25,35 +25,44 @@ const SPLITS = { train: 'training', valid: 'validation', test: 'test' };
 
 const fileOf = (name) => join(recipesFolder(), `${name}.json`);
 
-/** Whatever the figures depend on, as it is written in a recipe's file. */
-const settingsOf = ({ data, model, train, seed = 1, evaluate }) =>
-  createHash('sha256')
-    .update(JSON.stringify([data, model, train, seed, evaluate]))
-    .digest('hex')
-    .slice(0, 16);
+/** Whatever figures depend on. */
+const settingsOf = ({ data, model, train, seed = 1, evaluate }) => ({ data, model, train, seed, evaluate });
+
+const sorted = (_, value) =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+
+/** The same for the same settings, in whatever order they are written. */
+const digestOf = (settings) => createHash('sha256').update(JSON.stringify(settings, sorted)).digest('hex').slice(0, 16);
+
+const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
 /** Copies what a run measured into the recipe that it ran, which is checked before it is written. */
 function take(path) {
-  const { recipe: name, measured, model, train } = JSON.parse(readFileSync(path, 'utf8'));
+  const { recipe: name, measured, asked, train } = readJson(path);
+  if (asked === undefined)
+    throw new Error(`Expected ${path} to say what was asked, got a file of an older version: run it with --resume`);
   const file = fileOf(name);
-  const recipe = JSON.parse(readFileSync(file, 'utf8'));
-  const ran = { model, train, seed: measured.seed };
-  const asked = { model: recipe.model, train: { ...recipe.train, seed: recipe.seed }, seed: recipe.seed };
-  for (const key of Object.keys(asked)) {
-    if (isDeepStrictEqual(ran[key], asked[key])) continue;
-    throw new Error(`Expected ${path} to have been run with the ${key} of ${file}, got ${JSON.stringify(ran[key])}`);
+  const recipe = readJson(file);
+  const wanted = settingsOf(recipe);
+  const { seed, ...options } = train;
+  for (const [key, ran] of Object.entries(settingsOf({ ...asked, train: options, seed }))) {
+    if (isDeepStrictEqual(ran, wanted[key])) continue;
+    const [now, then] = [wanted[key], ran].map((value) => JSON.stringify(value));
+    throw new Error(`Expected ${path} to be of a run with the ${key} of ${file}, ${now}, got ${then}`);
   }
-  recipe.measured = { ...measured, settings: settingsOf(recipe) };
+  recipe.measured = { ...measured, settings: digestOf(wanted) };
   parseRecipe(recipe, file);
   writeFileSync(file, `${JSON.stringify(recipe, null, 2)}\n`);
   console.log(`${name}: measured figures of ${path}`);
 }
 
-/** Figures belong to the settings that they were measured with. */
-function checkSettings({ name, measured: found }) {
-  if (found === null || found.settings === settingsOf(JSON.parse(readFileSync(fileOf(name), 'utf8')))) return;
-  throw new Error(`Expected the settings of ${name} to be those that were measured, got others: measure it again`);
-}
+/** Figures belong to the settings that they were measured with. Says of which recipes they do not. */
+const stale = (recipes) =>
+  recipes.filter(
+    ({ name, measured: found }) => found !== null && found.settings !== digestOf(settingsOf(readJson(fileOf(name)))),
+  );
 
 const cell = (text) => text.replaceAll('|', '\\|');
 const link = ({ name }) => `[\`${name}\`](../../recipes/${name}.json)`;
@@ -117,12 +126,17 @@ const check = args.includes('--check');
 if (args[0] === '--measured') for (const path of args.slice(1)) take(path);
 
 const recipes = await loadRecipes();
-recipes.forEach(checkSettings);
 const page = readFileSync(PAGE, 'utf8');
 const [before, rest] = page.split(START);
 const after = rest?.split(END)[1];
 if (after === undefined) throw new Error(`Expected ${PAGE} to have the lines ${START} and ${END}`);
 const next = `${before}${START}\n\n${table(recipes)}\n\n${END}${after}`;
+for (const { name } of stale(recipes)) {
+  console.error(
+    `Expected the figures of ${name} to be measured with the settings that it has, got those of others: run it again`,
+  );
+  process.exitCode = 1;
+}
 if (check && next !== page) {
   console.error('docs/recipes/README.md is not that of the recipes: run node scripts/recipes-table.mjs');
   process.exitCode = 1;

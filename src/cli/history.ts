@@ -13,6 +13,8 @@ export class History {
   readonly epochs: ReportEpoch[] = [];
   /** Epochs whose last window is done. */
   epochsDone = 0;
+  /** Updates of those epochs. */
+  updatesDone = 0;
   /** Seconds of training, all epochs. */
   seconds = 0;
   #last: TrainProgress | undefined;
@@ -44,7 +46,9 @@ export class History {
     const { tokens, loss, tokensPerSecond, gradientNorm } = progress;
     this.rounds.push({ tokens, loss, tokensPerSecond, gradientNorm });
     this.#last = progress;
-    if (progress.epochEnd) this.epochsDone = progress.epoch + 1;
+    if (!progress.epochEnd) return;
+    this.epochsDone = progress.epoch + 1;
+    this.updatesDone += progress.windows;
   }
 
   /** Seconds until the end at the speed of late; undefined in the first moments, when it would only jump. */

@@ -48,7 +48,9 @@ export function parseState(path: string, value: unknown, bounds: StateBounds): R
   if (!result.success) {
     const [issue] = result.error.issues;
     const at = issue!.path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown> | null)?.[key], value);
-    const got = `${issue!.path.join('.')} ${describe(at)}`.trimStart();
+    const keys = issue!.code === 'unrecognized_keys' ? issue!.keys : undefined;
+    const got =
+      keys !== undefined ? `a field ${describe(keys[0])}` : `${issue!.path.join('.')} ${describe(at)}`.trimStart();
     throw new TimeRNNError('ERR_TIMERNN_FORMAT', `Expected ${path} to have the state of a run, got ${got}`);
   }
   const { window, done } = result.data;

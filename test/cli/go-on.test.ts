@@ -15,18 +15,22 @@ const typing = (typed: Partial<TrainFlags>): Typed =>
 const defaults = { epochs: 5, decay: 0.9, heldOut: 0.1, out: 'm.safetensors', seed: 1 } as TrainFlags;
 
 function goOn(typed: Partial<TrainFlags>, epochsDone: number): string {
-  return goOnCommand('b.txt', { ...defaults, ...typed }, typing(typed), { epochsDone })!.replace(
-    /^.*--epochs/,
-    '--epochs',
-  );
+  const done = { epochsDone, updatesDone: 100 * epochsDone };
+  return goOnCommand('b.txt', { ...defaults, ...typed }, typing(typed), done)!.replace(/^.*--epochs/, '--epochs');
 }
 
 test('the rate follows from the base and the epochs that are done, not from the last window', (t) => {
   t.is(goOn({ learningRate: 2 }, 3), '--epochs 2 --learning-rate 1.458');
   t.is(goOn({ randomWindows: true }, 1), '--epochs 4 --learning-rate 0.9 --random-windows');
   t.is(goOn({ optimizer: 'adam', decay: 1 }, 2), '--epochs 3 --learning-rate 0.001 --optimizer adam --decay 1');
-  t.is(goOn({ averageFrom: 9 }, 4), '--epochs 1 --learning-rate 0.6561 --average-from 9');
-  t.is(goOnCommand('b.txt', defaults, typing({}), { epochsDone: 5 }), undefined);
+  t.is(goOnCommand('b.txt', defaults, typing({}), { epochsDone: 5, updatesDone: 500 }), undefined);
+});
+
+test('an average begins where it would have, counted from the new start', (t) => {
+  t.is(goOn({ averageFrom: 450 }, 4), '--epochs 1 --learning-rate 0.6561 --average-from 50');
+  t.is(goOn({ averageFrom: 300 }, 4), '--epochs 1 --learning-rate 0.6561 --average-from 0');
+  const word = '--epochs 1 --learning-rate 0.6561 --average-from non-monotonic';
+  t.is(goOn({ averageFrom: 'non-monotonic' }, 4), word);
 });
 
 test('a seed that was typed goes on', (t) => {

@@ -42,7 +42,10 @@ async function train(recipe: string, directory: string, workers: number, after: 
   });
   let reports = 0;
   let found: string | undefined;
+  // A process that was killed does not read.
+  running.stdin.on('error', () => undefined);
   for await (const line of createInterface({ input: running.stdout })) {
+    running.stdin.write('\n');
     if (line.startsWith('digest ')) found = line.slice('digest '.length);
     else if (++reports === after) setTimeout(() => running.kill('SIGKILL'), delay);
   }

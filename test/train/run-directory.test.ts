@@ -178,6 +178,11 @@ const edits: [what: string, edit: Edit, message: RegExp][] = [
   ['a later version', (_, m) => m.set('version', '2'), /the format version 1, got "2"$/],
   ['no state', (_, m) => m.delete('state'), /JSON in its metadata entry "state", got undefined$/],
   ['a state that is no object', (_, m) => m.set('state', '[5]'), /the state of a run, got \[5\]$/],
+  [
+    'a state with a field more',
+    (_, m) => m.set('state', JSON.stringify({ ...JSON.parse(m.get('state')!), later: 1 })),
+    /the state of a run, got a field "later"$/,
+  ],
   ['a state that is none', (_, m) => m.set('state', '{"epoch":-1}'), /the state of a run, got epoch -1$/],
   [
     'a window beyond the epoch',

@@ -50,13 +50,17 @@ export function goOnCommand(
   file: string,
   flags: TrainFlags,
   command: Typed,
-  { epochsDone }: Pick<History, 'epochsDone'>,
+  { epochsDone, updatesDone }: Pick<History, 'epochsDone' | 'updatesDone'>,
 ): string | undefined {
   const left = flags.epochs - epochsDone;
   if (left <= 0) return undefined;
   const words = ['npx', 'timernn', 'train', file, '--from', flags.out, '--out', flags.out, '--epochs', String(left)];
   words.push('--learning-rate', String(Number(nextRate(flags, epochsDone).toPrecision(6))));
-  for (const name of KEPT) if (wasTyped(command, name)) words.push(...typedWords(command, flags, name));
+  // The new run counts its updates from 0.
+  const { averageFrom } = flags;
+  const later = typeof averageFrom === 'number' ? { averageFrom: Math.max(0, averageFrom - updatesDone) } : {};
+  for (const name of KEPT)
+    if (wasTyped(command, name)) words.push(...typedWords(command, { ...flags, ...later }, name));
   for (const name of ['json', 'quiet'] as const) if (flags[name]) words.push(`--${name}`);
   return commandLine(words);
 }

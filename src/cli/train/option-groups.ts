@@ -47,7 +47,7 @@ function addTrainingOptions(command: Command): void {
     .addOption(
       averageOption(
         '--average-from <n>',
-        'average the parameters after n updates, or non-monotonic: once 5 epochs are not better on held-out text',
+        'average the parameters after n updates, or non-monotonic: after an epoch that is worse than one 5 before it or earlier, the 8th at the soonest',
       ),
     )
     .addOption(

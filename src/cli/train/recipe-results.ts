@@ -121,7 +121,7 @@ export async function writeResults(run: FinishedRun): Promise<string> {
       tokens: { train: corpora.train.length, valid: corpora.valid?.length, test: corpora.test?.length },
     },
     spec: model.spec,
-    model: recipe.model,
+    asked: { data: recipe.data, model: recipe.model, evaluate: recipe.evaluate },
     train: plainOptions(run.options),
     epochs,
   };
