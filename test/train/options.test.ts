@@ -27,7 +27,7 @@ for (const [name, atMost] of integers) {
     [`${name}: Infinity`, call({ [name]: Number.POSITIVE_INFINITY }), `${expected} Infinity`],
     [`${name}: 2 ** 31`, call({ [name]: 2 ** 31 }), `${expected} 2147483648`],
     [`${name}: "8"`, call({ [name]: '8' }), `${expected} "8"`],
-    [`${name}: 8n`, call({ [name]: 8n }), `${expected} 8`],
+    [`${name}: 8n`, call({ [name]: 8n }), `${expected} 8n`],
     [`${name}: an array`, call({ [name]: [8] }), `${expected} [8]`],
   ]);
 }
