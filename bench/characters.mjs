@@ -18,6 +18,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Corpus, LanguageModel } from '#src/index.js';
+import { describeMachine } from './machine.mjs';
 import { pytorchEnvironment } from './peers/pytorch.mjs';
 import { here, python } from './side.mjs';
 
@@ -107,4 +108,7 @@ if (values.only !== 'PyTorch') results.push(await ours());
 if (values.only !== 'ours') results.push(pytorch());
 for (const result of results) console.log(JSON.stringify(result));
 if (values.out !== undefined)
-  writeFileSync(values.out, `${JSON.stringify({ model, seconds, workers, results }, null, 1)}\n`);
+  writeFileSync(
+    values.out,
+    `${JSON.stringify({ machine: describeMachine(), model, seconds, workers, results }, null, 1)}\n`,
+  );
