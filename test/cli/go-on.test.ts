@@ -2,6 +2,7 @@
 import test from 'ava';
 import type { TrainFlags, Typed } from '#src/cli/train/flags.js';
 import { goOnCommand, rawModelRemark } from '#src/cli/train/go-on.js';
+import type { TrainProgress } from '#src/train/types.js';
 
 const long = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
@@ -12,10 +13,11 @@ const typing = (typed: Partial<TrainFlags>): Typed =>
     getOptionValueSource: (name: string) => (name in typed ? 'cli' : 'default'),
   }) as unknown as Typed;
 
-const defaults = { epochs: 5, decay: 0.9, heldOut: 0.1, out: 'm.safetensors', seed: 1 } as TrainFlags;
+const defaults = { epochs: 5, heldOut: 0.1, out: 'm.safetensors', seed: 1 } as TrainFlags;
 
-function goOn(typed: Partial<TrainFlags>, epochsDone: number): string {
-  const done = { epochsDone, updatesDone: 100 * epochsDone };
+function goOn(typed: Partial<TrainFlags>, epochsDone: number, learningRate?: number): string {
+  const last = learningRate === undefined ? undefined : ({ learningRate } as TrainProgress);
+  const done = { epochsDone, updatesDone: 100 * epochsDone, last };
   return goOnCommand('b.txt', { ...defaults, ...typed }, typing(typed), done)!.replace(/^.*--epochs/, '--epochs');
 }
 
@@ -23,7 +25,21 @@ test('the rate follows from the base and the epochs that are done, not from the 
   t.is(goOn({ learningRate: 2 }, 3), '--epochs 2 --learning-rate 1.458');
   t.is(goOn({ randomWindows: true }, 1), '--epochs 4 --learning-rate 0.9 --random-windows');
   t.is(goOn({ optimizer: 'adam', decay: 1 }, 2), '--epochs 3 --learning-rate 0.001 --optimizer adam --decay 1');
-  t.is(goOnCommand('b.txt', defaults, typing({}), { epochsDone: 5, updatesDone: 500 }), undefined);
+  t.is(goOnCommand('b.txt', defaults, typing({}), { epochsDone: 5, updatesDone: 500, last: undefined }), undefined);
+});
+
+test('each schedule goes on at the height that it had', (t) => {
+  t.is(goOn({ schedule: 'constant', learningRate: 2 }, 3), '--epochs 2 --learning-rate 2 --schedule constant');
+  const cosine = (1 + Math.cos((2 * Math.PI) / 5)).toPrecision(6);
+  t.is(goOn({ schedule: 'cosine', learningRate: 2 }, 2), `--epochs 3 --learning-rate ${cosine} --schedule cosine`);
+  const plateau: Partial<TrainFlags> = { schedule: 'plateau', learningRate: 20, decay: 0.5 };
+  t.is(goOn(plateau, 3, 5), '--epochs 2 --learning-rate 5 --schedule plateau --decay 0.5');
+  t.is(goOn({ schedule: 'plateau' }, 0, 0.1), '--epochs 5 --learning-rate 1 --schedule plateau', 'in its first epoch');
+});
+
+test('a warm-up has what is left of it', (t) => {
+  t.is(goOn({ warmup: 150 }, 1), '--epochs 4 --learning-rate 0.9 --warmup 50');
+  t.is(goOn({ warmup: 150 }, 2), '--epochs 3 --learning-rate 0.81 --warmup 0');
 });
 
 test('an average begins where it would have, counted from the new start', (t) => {

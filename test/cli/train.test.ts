@@ -142,6 +142,44 @@ test('words, a falling learning rate, nothing held out, no samples', async (t) =
   t.true(epochs.every((event) => !('heldOut' in event) && !('sample' in event)));
 });
 
+/** What the epochs of a run of some schedule started from, and how they were on held-out text. */
+async function epochsOf(t: ExecutionContext, ...args: string[]) {
+  const cwd = await folderWithBook(t);
+  const { code, stdout, stderr } = await timernn(['train', 'book.txt', ...TINY, ...args, '--json', '--quiet'], { cwd });
+  t.is(code, 0, stderr);
+  const events = jsonLines(stdout);
+  const epochs = events.filter((event) => event.event === 'epoch');
+  return {
+    rates: epochs.map((event) => event.learningRate as number),
+    heldOut: epochs.map((event) => (event.heldOut as { perplexity: number }).perplexity),
+  };
+}
+
+test('--schedule: constant stays, a cosine ends near 0, a warm-up starts low', async (t) => {
+  const rate = ['--learning-rate', '0.5', '--epochs', '2'];
+  t.deepEqual((await epochsOf(t, ...rate, '--schedule', 'constant')).rates, [0.5, 0.5]);
+  const { rates } = await epochsOf(t, ...rate, '--schedule', 'cosine');
+  t.true(Math.abs(rates[0]! - 0.25) < 0.02, `half way down: ${rates[0]}`);
+  t.true(rates[1]! < 0.001, `at the end: ${rates[1]}`);
+  const warm = await epochsOf(t, ...rate, '--schedule', 'constant', '--warmup', '1000000');
+  t.true(warm.rates[1]! > warm.rates[0]! && warm.rates[1]! < 0.001, `${warm.rates}`);
+});
+
+test('--schedule plateau: the step size falls after each epoch that was no better, and only then', async (t) => {
+  const args = ['--schedule', 'plateau', '--learning-rate', '8', '--decay', '0.5', '--epochs', '8'];
+  const { rates, heldOut } = await epochsOf(t, ...args);
+  let best = Number.POSITIVE_INFINITY;
+  let expected = 8;
+  const expectedRates = heldOut.map((perplexity) => {
+    const rate = expected;
+    if (perplexity >= best) expected *= 0.5;
+    best = Math.min(best, perplexity);
+    return rate;
+  });
+  t.deepEqual(rates, expectedRates);
+  t.true(rates.at(-1)! < 8, `it fell: ${rates}`);
+});
+
 test('a text of one line, which has no line end to start samples from, trains too', async (t) => {
   const cwd = await temporaryFolder(t);
   await writeFile(join(cwd, 'line.txt'), 'all work and no play '.repeat(100));

@@ -62,6 +62,16 @@ const MISTAKES: [args: string[], says: RegExp][] = [
   [['train', 'x', '--learning-rate', '0'], /--learning-rate: expected a number above 0, got "0"/],
   [['train', 'x', '--learning-rate', 'Infinity'], /--learning-rate: expected a number above 0, got "Infinity"/],
   [['train', 'x', '--decay', '1.1'], /--decay: expected a number above 0 and at most 1, got "1.1"/],
+  [['train', 'x', '--schedule', 'linear'], /--schedule: expected one of exponential, plateau, cosine, constant, got/],
+  [
+    ['train', 'x', '--schedule', 'plateau', '--held-out', '0'],
+    /--schedule: expected some held-out text for plateau, got --held-out 0/,
+  ],
+  [
+    ['train', 'x', '--schedule', 'cosine', '--decay', '0.5'],
+    /--decay: expected it together with --schedule exponential or plateau, got --schedule cosine/,
+  ],
+  [['train', 'x', '--warmup', '-1'], /--warmup: expected an integer of at least 0, got "-1"/],
   [['train', 'x', '--clip', '-5'], /--clip: expected a number of at least 0, got "-5"/],
   [['train', 'x', '--held-out', '1'], /--held-out: expected a number of at least 0 and below 1, got "1"/],
   [['train', 'x', '--unit', 'syllable'], /--unit: expected one of char, word, got "syllable"/],

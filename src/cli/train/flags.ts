@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { LayerOptions } from '../../models/types.js';
 import type { OptimizerName, RunOptions } from '../../train/types.js';
 import { UsageError } from '../failures.js';
+import type { ScheduleName } from './schedule.js';
 
 /** Options of a recipe's run; everything else is the recipe's. */
 export interface RecipeFlags {
@@ -42,7 +43,9 @@ export interface TrainFlags extends RecipeFlags {
   window: number;
   shards?: number;
   learningRate?: number;
-  decay: number;
+  schedule?: ScheduleName;
+  decay?: number;
+  warmup?: number;
   clip: number;
   clipValue?: number;
   optimizer?: OptimizerName;
@@ -68,10 +71,6 @@ export function recordOptions(
   const asked = Object.entries({ resume, checkpointSeconds, checkpointWindows, keep });
   return { directory, ...Object.fromEntries(asked.filter(([, value]) => value !== undefined)) };
 }
-
-/** Whether the parameters are averaged: `asgd` does unasked. */
-export const averages = ({ optimizer, averageFrom }: Pick<TrainFlags, 'optimizer' | 'averageFrom'>): boolean =>
-  optimizer === 'asgd' || averageFrom !== undefined;
 
 /** The part of a commander command that tells which options were typed. */
 export type Typed = Pick<Command, 'options' | 'getOptionValueSource'>;
@@ -166,6 +165,14 @@ function checkRun(flags: TrainFlags, command: Typed): void {
   checkCheckpoints(flags);
   if (flags.averageFrom === 'non-monotonic' && flags.heldOut === 0) {
     throw new UsageError('--average-from: expected a number of updates where --held-out is 0, got non-monotonic');
+  }
+  if (flags.schedule === 'plateau' && flags.heldOut === 0) {
+    throw new UsageError('--schedule: expected some held-out text for plateau, got --held-out 0');
+  }
+  if (flags.decay !== undefined && (flags.schedule === 'cosine' || flags.schedule === 'constant')) {
+    throw new UsageError(
+      `--decay: expected it together with --schedule exponential or plateau, got --schedule ${flags.schedule}`,
+    );
   }
   for (const name of ['keepBest', 'patience'] as const) {
     if (flags[name] === undefined || flags.heldOut > 0) continue;

@@ -1,8 +1,8 @@
 /** The command that goes on with an interrupted `timernn train`. */
-import { optimizerDefaults } from '../../train/optimizer-options.js';
 import type { History } from '../history.js';
 import { commandLine } from '../reporters.js';
-import { averages, longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
+import { longOf, type TrainFlags, type Typed, wasTyped } from './flags.js';
+import { averages, nextRate } from './schedule.js';
 
 /** Options that go on as they were, where they were given. */
 const KEPT: readonly (keyof TrainFlags)[] = [
@@ -13,7 +13,9 @@ const KEPT: readonly (keyof TrainFlags)[] = [
   'workers',
   'optimizer',
   'averageFrom',
+  'schedule',
   'decay',
+  'warmup',
   'clip',
   'clipValue',
   'weightDecay',
@@ -36,11 +38,6 @@ function typedWords(command: Typed, flags: TrainFlags, name: keyof TrainFlags): 
   return value === true ? [long] : [long, String(value)];
 }
 
-/** The learning rate at which the epoch that was cut short, or the next one, has to start. */
-function nextRate({ learningRate, optimizer, decay }: TrainFlags, epochsDone: number): number {
-  return (learningRate ?? optimizerDefaults(optimizer ?? 'sgd').learningRate) * decay ** epochsDone;
-}
-
 /**
  * Goes on from the saved model: the epoch that was cut short starts again, at the learning rate that it had.
  *
@@ -50,15 +47,19 @@ export function goOnCommand(
   file: string,
   flags: TrainFlags,
   command: Typed,
-  { epochsDone, updatesDone }: Pick<History, 'epochsDone' | 'updatesDone'>,
+  { epochsDone, updatesDone, last }: Pick<History, 'epochsDone' | 'updatesDone' | 'last'>,
 ): string | undefined {
-  const left = flags.epochs - epochsDone;
-  if (left <= 0) return undefined;
-  const words = ['npx', 'timernn', 'train', file, '--from', flags.out, '--out', flags.out, '--epochs', String(left)];
-  words.push('--learning-rate', String(Number(nextRate(flags, epochsDone).toPrecision(6))));
+  const epochs = flags.epochs - epochsDone;
+  if (epochs <= 0) return undefined;
+  const words = ['npx', 'timernn', 'train', file, '--from', flags.out, '--out', flags.out, '--epochs', String(epochs)];
+  words.push('--learning-rate', String(Number(nextRate(flags, epochsDone, last?.learningRate).toPrecision(6))));
   // The new run counts its updates from 0.
-  const { averageFrom } = flags;
-  const later = typeof averageFrom === 'number' ? { averageFrom: Math.max(0, averageFrom - updatesDone) } : {};
+  const { averageFrom, warmup } = flags;
+  const left = (updates: number) => Math.max(0, updates - updatesDone);
+  const later = {
+    ...(typeof averageFrom === 'number' ? { averageFrom: left(averageFrom) } : {}),
+    ...(warmup === undefined ? {} : { warmup: left(warmup) }),
+  };
   for (const name of KEPT)
     if (wasTyped(command, name)) words.push(...typedWords(command, { ...flags, ...later }, name));
   for (const name of ['json', 'quiet'] as const) if (flags[name]) words.push(`--${name}`);

@@ -1,6 +1,7 @@
 /** The options of `timernn train`, group by group as its help shows them. */
 import type { Command } from 'commander';
 import { averageOption, choiceOption, integerOption, numberOption, shareOption } from '../options.js';
+import { SCHEDULES } from './schedule.js';
 
 const OPTIMIZERS = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'asgd'];
 
@@ -54,12 +55,20 @@ function addTrainingOptions(command: Command): void {
       numberOption('--learning-rate <x>', "step size (default: 1; with --optimizer the optimiser's own)", { above: 0 }),
     )
     .addOption(
-      numberOption(
-        '--decay <x>',
-        'factor on the learning rate after each epoch; other schedules come with the library, or a recipe',
-        { above: 0, max: 1, default: 0.9 },
+      choiceOption(
+        '--schedule <kind>',
+        'how the step size falls: after each epoch, after one that was no better on held-out text (from the best parameters on), along half a cosine to 0, not at all (default: exponential)',
+        SCHEDULES,
       ),
     )
+    .addOption(
+      numberOption(
+        '--decay <x>',
+        'what exponential and plateau multiply the step size by (default: 0.9; with plateau 0.25)',
+        { above: 0, max: 1 },
+      ),
+    )
+    .addOption(integerOption('--warmup <n>', 'windows over which the step size rises to the learning rate', { min: 0 }))
     .addOption(numberOption('--clip <norm>', 'largest gradient norm; 0 for no limit', { min: 0, default: 0.5 }))
     .addOption(numberOption('--clip-value <x>', 'cuts each number of the gradient off at ± x', { min: 0 }))
     .addOption(numberOption('--weight-decay <x>', 'shrinks the weights by this share of the step size', { min: 0 }))

@@ -10,8 +10,9 @@ import { loadLibrary } from '../command.js';
 import { loadCorpus } from '../corpus.js';
 import { bestModelOf, checkRunFolder } from '../run-record.js';
 import { checkDestinations, evaluationStreams, type ReportRequest, runTraining } from '../training.js';
-import { averages, checkFlags, recordOptions, type TrainFlags, type Typed } from './flags.js';
+import { checkFlags, recordOptions, type TrainFlags, type Typed } from './flags.js';
 import { goOnCommand, rawModelRemark, resumeCommand } from './go-on.js';
+import { averages, scheduleOf } from './schedule.js';
 import { interruptible, makeReporter } from './terminal.js';
 
 /** Leaves out what is undefined: an option that was not typed is the library's to decide. */
@@ -61,8 +62,8 @@ function sampleOptions(flags: TrainFlags, { vocabulary, tokens }: Corpus): Omit<
 
 /** What is done with held-out text while the trainer runs; nothing where the end of each epoch is soon enough. */
 function heldOutOptions(flags: TrainFlags, heldOut: Corpus | undefined): TrainOptions {
-  const { patience, keepBest, run } = flags;
-  const needed = patience !== undefined || keepBest || run !== undefined || averages(flags);
+  const { patience, keepBest, run, schedule } = flags;
+  const needed = patience !== undefined || keepBest || run !== undefined || schedule === 'plateau' || averages(flags);
   if (heldOut === undefined || !needed) return {};
   return {
     heldOut,
@@ -73,7 +74,7 @@ function heldOutOptions(flags: TrainFlags, heldOut: Corpus | undefined): TrainOp
 }
 
 function trainOptions(flags: TrainFlags, train: Corpus, heldOut: Corpus | undefined) {
-  const { window, epochs, clip, decay, shards, averageFrom, seed } = flags;
+  const { window, epochs, clip, warmup, shards, averageFrom, seed } = flags;
   const name = flags.optimizer ?? (averageFrom === undefined ? undefined : 'sgd');
   const optimizer = name === undefined || averageFrom === undefined ? name : { name, averageFrom };
   const { clipValue, weightDecay, activationPenalty, temporalPenalty, randomWindows } = flags;
@@ -85,8 +86,7 @@ function trainOptions(flags: TrainFlags, train: Corpus, heldOut: Corpus | undefi
     clip,
     seed,
     workers: flags.workers ?? availableParallelism(),
-    ...(decay < 1 ? { schedule: { kind: 'exponential', factor: decay } as const } : {}),
-    ...given({ learningRate, shards, optimizer, clipValue, weightDecay }),
+    ...given({ learningRate, schedule: scheduleOf(flags), warmup, shards, optimizer, clipValue, weightDecay }),
     ...given({ activationPenalty, temporalPenalty, randomWindows }),
     ...heldOutOptions(flags, heldOut),
     ...(flags.run === undefined ? {} : { run: recordOptions(flags, flags.run) }),
