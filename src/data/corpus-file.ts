@@ -36,7 +36,8 @@ export type TokenizeAnswer = TokenizedFile | { code: ErrorCode; message: string;
 export async function tokenizeFile(task: TokenizeTask, signal?: AbortSignal): Promise<TokenizedFile> {
   signal?.throwIfAborted();
   const pool = new Piscina<TokenizeTask, TokenizeAnswer>({
-    filename: new URL('./tokenize-worker.js', import.meta.url).href,
+    filename: new URL('../pool/entry.cjs', import.meta.url).href,
+    workerData: { entry: new URL('./tokenize-worker.js', import.meta.url).href },
     // 0, or an aborted task's thread would be replaced just before the pool is destroyed.
     minThreads: 0,
     maxThreads: 1,

@@ -1,6 +1,13 @@
 /** What the trainer and its workers say to each other. */
 import type { ErrorCode } from '../errors.js';
-import type { RoundCall, RoundResult } from '../native-training.js';
+import type { NativeRun, RoundCall, RoundResult } from '../native-training.js';
+
+/** What a worker is started with. */
+export interface WorkerData {
+  run: NativeRun;
+  /** URL of the module that does the work; see `entry.cts`. */
+  entry: string;
+}
 
 /** `prepare` builds the runner and its workspace, so that the first round is as fast as the others. */
 export type Task = { kind: 'prepare' } | ({ kind: 'round' } & RoundCall);

@@ -6,12 +6,12 @@ import { Piscina } from 'piscina';
 import { type ErrorCode, TimeRNNError } from '../errors.js';
 import { native } from '../native.js';
 import type { NativeRun, RoundCall, RoundResult } from '../native-training.js';
-import type { Outcome, Task } from './protocol.js';
+import type { Outcome, Task, WorkerData } from './protocol.js';
 
 export interface RoundPoolOptions {
   run: NativeRun;
   workers: number;
-  /** Worker entry; tests put their own in its place. @default the worker beside this file */
+  /** URL of what the workers run; tests put their own in its place. @default the worker beside this file */
   entry?: string;
 }
 
@@ -46,8 +46,8 @@ export class RoundPool {
     this.#workers = workers;
     native.resetControl(run.control);
     this.#pool = new Piscina<Task, Outcome>({
-      filename: entry ?? new URL('./worker.js', import.meta.url).href,
-      workerData: run,
+      filename: new URL('./entry.cjs', import.meta.url).href,
+      workerData: { run, entry: entry ?? new URL('./worker.js', import.meta.url).href } satisfies WorkerData,
       minThreads: workers,
       maxThreads: workers,
       concurrentTasksPerWorker: 1,

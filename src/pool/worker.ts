@@ -1,17 +1,17 @@
 /**
- * Entry of a training worker: one thread of the Piscina pool. Holds a native runner for the run it was started for.
+ * A training worker: one thread of the Piscina pool. Holds a native runner for the run it was started for.
  * Refuses to do: policy. Which rank and which windows come with each task.
  */
 import Piscina from 'piscina';
 import type { ErrorCode } from '../errors.js';
 import { native } from '../native.js';
-import type { NativeRun, NativeRunner } from '../native-training.js';
-import type { Outcome, Task } from './protocol.js';
+import type { NativeRunner } from '../native-training.js';
+import type { Outcome, Task, WorkerData } from './protocol.js';
 
 let runner: NativeRunner | undefined;
 
 export default function work(task: Task): Outcome {
-  const run = Piscina.workerData as NativeRun;
+  const { run } = Piscina.workerData as WorkerData;
   try {
     runner ??= new native.Runner(run);
     return { ok: true, result: task.kind === 'round' ? runner.run(task) : undefined };

@@ -1,9 +1,9 @@
-/** A worker entry whose rank 1 dies in the way that the run's `mode` says; the other ranks do what they always do. */
+/** A worker whose rank 1 dies in the way that the run's `mode` says; the other ranks do what they always do. */
 import Piscina from 'piscina';
 import type { Outcome, Task } from '#src/pool/protocol.js';
 import work from '#src/pool/worker.js';
 
-const { mode } = Piscina.workerData as { mode: string };
+const { mode } = (Piscina.workerData as { run: { mode: string } }).run;
 if (mode === 'bootstrap') throw new Error('died while it started');
 
 export default async function dyingWork(task: Task): Promise<Outcome> {
