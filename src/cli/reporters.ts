@@ -128,7 +128,7 @@ export class TextReporter implements Reporter {
     );
     fact(
       'training',
-      `${facts.epochs} epoch${facts.epochs === 1 ? '' : 's'}, ${facts.streams} streams × ${facts.window} steps, ${facts.workers} worker${facts.workers === 1 ? '' : 's'}, ${facts.optimizer}`,
+      `${facts.epochs} epoch${facts.epochs === 1 ? '' : 's'}, ${facts.streams} streams × ${facts.window} steps, ${facts.workers} worker${facts.workers === 1 ? '' : 's'}, ${facts.optimizer}, step size ${facts.schedule}`,
     );
     if (facts.run !== undefined) fact('run', `${facts.run}${resumeWords(facts)}`);
     fact('saves to', `${facts.out}${facts.replaces ? ' (replaces the file that is there)' : ''}`);

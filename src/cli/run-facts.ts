@@ -16,6 +16,8 @@ export interface RunFacts {
   workers: number;
   /** `adam, averaged after update 200`. */
   optimizer: string;
+  /** What the step size does: `cosine`, `exponential (factor 0.9), warm-up over 200 windows`. */
+  schedule: string;
   /** Where the model goes. */
   out: string;
   /** Whether a file is there already, which the model will replace. */

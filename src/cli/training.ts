@@ -10,12 +10,13 @@ import type { Corpus } from '../data/corpus.js';
 import { planShards, planStreams } from '../data/streams.js';
 import type { LanguageModel } from '../models/language-model.js';
 import type { GenerateOptions } from '../models/types.js';
+import { scheduleWords } from '../recipes/describe.js';
 import { loadAssets, type ReportAssets } from '../report/assets.js';
 import { renderReport } from '../report/render.js';
 import type { ReportEpoch, ReportTable } from '../report/types.js';
 import type { TrainOptions } from '../train/types.js';
 import { checkWritable } from './files.js';
-import { cellName, optimizerWords } from './format.js';
+import { cellName, count, optimizerWords } from './format.js';
 import { History } from './history.js';
 import type { Interrupted, Interrupts } from './interrupt.js';
 import { machineTable } from './machine.js';
@@ -150,6 +151,7 @@ function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
     epochs: options.epochs,
     workers: options.workers,
     optimizer: optimizerWords(options.optimizer),
+    schedule: scheduleFacts(options),
     out: job.out,
     replaces,
     ...(job.sample?.prompt === undefined ? {} : { prompt: job.sample.prompt }),
@@ -157,6 +159,10 @@ function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
     ...(run === undefined ? {} : { run }),
     ...(job.recipe === undefined ? {} : { recipe: job.recipe }),
   };
+}
+
+function scheduleFacts({ schedule = { kind: 'constant' }, warmup = 0 }: TrainOptions): string {
+  return warmup > 0 ? `${scheduleWords(schedule)}, warm-up over ${count(warmup)} windows` : scheduleWords(schedule);
 }
 
 /** Where a run goes on from that is asked to. */
@@ -172,7 +178,7 @@ function settingsTable(job: TrainingJob, facts: RunFacts, epochs: readonly Repor
   const first = typeof learningRate === 'number' ? learningRate : learningRate?.(0);
   const last = epochs.at(-1)?.learningRate;
   const rate = first === undefined ? 'default' : String(Number(first.toPrecision(4)));
-  const falls = last === undefined || last === first ? '' : ` at first, ${Number(last.toPrecision(4))} in the end`;
+  const falls = last === undefined || last === first ? '' : `, ${Number(last.toPrecision(4))} in the end`;
   return {
     title: 'Model and training',
     rows: [
@@ -184,6 +190,7 @@ function settingsTable(job: TrainingJob, facts: RunFacts, epochs: readonly Repor
       ['Streams × window', `${number(facts.streams)} × ${number(facts.window)} steps`],
       ...(shards === undefined ? [] : [['Shards', number(shards)] as const]),
       ['Learning rate', `${rate}${falls}`],
+      ['Schedule', facts.schedule],
       ['Gradient clip', clip === undefined ? 'default' : clip === 0 ? 'off' : `norm ${clip}`],
       ['Epochs', `${done} of ${facts.epochs}`],
     ],

@@ -1,5 +1,5 @@
 /**
- * Piscina entry: reads a text file and tokenises it. All errors go back as data.
+ * In a thread of its own: reads a text file and tokenises it. All errors go back as data.
  * Refuses to do: pipes and devices; they may never open or never end, and a thread that waits in a system call cannot
  * be stopped.
  */

@@ -93,10 +93,10 @@ export class RoundPool {
         try {
           return await this.#pool.run(task(rank));
         } catch (error) {
-          // The thread itself died: the others still wait for it.
+          // The thread died, or its module could not be loaded: the others still wait for it.
           native.poison(this.#run.control);
           const { message, stack } = error as Error;
-          return { ok: false, code: 'ERR_TIMERNN_WORKER', message: `A worker thread ended: ${message}`, stack };
+          return { ok: false, code: 'ERR_TIMERNN_WORKER', message: `A worker thread failed: ${message}`, stack };
         }
       }),
     );

@@ -65,7 +65,8 @@ function optimizerWords(optimizer: NonNullable<Recipe['train']['optimizer']>): s
   return choiceWords(name, numbers);
 }
 
-function scheduleWords({ kind, ...numbers }: NonNullable<Recipe['train']['schedule']>): string {
+/** `exponential (factor 0.9)`. */
+export function scheduleWords({ kind, ...numbers }: NonNullable<Recipe['train']['schedule']>): string {
   return choiceWords(kind, numbers);
 }
 

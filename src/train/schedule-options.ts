@@ -29,14 +29,19 @@ const KINDS: Record<ResolvedSchedule['kind'], { names: string[]; resolve: (given
   exponential: { names: ['factor'], resolve: (given) => ({ kind: 'exponential', factor: factorOf(given) }) },
   plateau: {
     names: ['factor', 'patience', 'threshold', 'restore', 'minimum'],
-    resolve: (given) => ({
-      kind: 'plateau',
-      factor: factorOf(given),
-      patience: expectInteger('schedule.patience', given.patience ?? 1),
-      threshold: expectShare('schedule.threshold', given.threshold ?? 0),
-      restore: expectBoolean('schedule.restore', given.restore ?? true),
-      minimum: minimumOf(given),
-    }),
+    resolve: (given) => {
+      const factor = factorOf(given);
+      // Without noise the same epoch, from the same parameters at the same step size, would follow again and again.
+      if (factor === 1) throw optionError('schedule.factor', 'a number below 1 with kind plateau', factor);
+      return {
+        kind: 'plateau',
+        factor,
+        patience: expectInteger('schedule.patience', given.patience ?? 1),
+        threshold: expectShare('schedule.threshold', given.threshold ?? 0),
+        restore: expectBoolean('schedule.restore', given.restore ?? true),
+        minimum: minimumOf(given),
+      };
+    },
   },
   cosine: { names: ['minimum'], resolve: (given) => ({ kind: 'cosine', minimum: minimumOf(given) }) },
 };

@@ -39,6 +39,7 @@ const facts: RunFacts = {
   epochs: 4,
   workers: 2,
   optimizer: 'adam, averaged after update 200',
+  schedule: 'cosine',
   out: 'model.safetensors',
   replaces: false,
   prompt: 'Call me ',

@@ -93,12 +93,14 @@ test('Ctrl-C without --run: what the model is, where it is not the best', async 
 test('--average-from, --checkpoint-windows and --keep-checkpoints are what the run is made with', async (t) => {
   const cwd = await temporaryFolder(t);
   await writeFile(join(cwd, 'book.txt'), TEXT);
-  const args = ['train', 'book.txt', ...TINY, '--epochs', '3', '--optimizer', 'adam', '--average-from', '20'];
+  const optimizer = ['--optimizer', 'adam', '--average-from', '20', '--schedule', 'plateau', '--warmup', '3'];
+  const args = ['train', 'book.txt', ...TINY, '--epochs', '3', ...optimizer];
   const record = ['--run', 'r', '--checkpoint-windows', '7', '--keep-checkpoints', '4'];
   const { code, stdout, stderr } = await timernn([...args, ...record, '--json'], { cwd });
   t.is(code, 0, stderr);
   const { options } = JSON.parse(await readFile(join(cwd, 'r', 'run.json'), 'utf8')) as { options: object };
-  t.like(options, { optimizer: { name: 'adam', averageFrom: { step: 20 } } });
+  const schedule = { kind: 'plateau', factor: 0.25, restore: false };
+  t.like(options, { optimizer: { name: 'adam', averageFrom: { step: 20 } }, schedule, warmup: 3 });
   const names = (await readdir(join(cwd, 'r', 'checkpoints'))).map((name) => Number.parseInt(name, 10));
   const { windows } = jsonLines(stdout).find(({ event }) => event === 'progress') as { windows: number };
   const due = [...Array(3 * windows + 1).keys()].filter((done) => done % windows === 0 || done % 7 === 0);
@@ -111,7 +113,7 @@ test('--average-from, --checkpoint-windows and --keep-checkpoints are what the r
   });
   t.is(plain.code, 0, plain.stderr);
   const lines = jsonLines(plain.stdout);
-  t.like(lines[0], { optimizer: 'sgd, averaged after update 5' });
+  t.like(lines[0], { optimizer: 'sgd, averaged after update 5', schedule: 'exponential (factor 0.9)' });
   t.like(
     lines.find(({ event }) => event === 'epoch'),
     { learningRate: 1 },

@@ -42,6 +42,7 @@ test('train saves a model and a report, and says what it does in plain lines', a
   const model = await LanguageModel.load(join(cwd, 'm.safetensors'));
   t.like(model.spec, { layers: [{ cell: 'rnn', size: 16 }], input: { embedding: 8 } });
   const html = await readFile(join(cwd, 'r.html'), 'utf8');
+  t.regex(html, /Schedule<[^\n]*exponential \(factor 0\.9\)/);
   t.regex(html, /Training on book\.txt/);
   t.regex(html, /After epoch 2, held-out perplexity/);
 });
@@ -133,6 +134,7 @@ test('words, a falling learning rate, nothing held out, no samples', async (t) =
   });
   t.is(code, 0, stderr);
   const events = jsonLines(stdout);
+  t.like(events[0], { schedule: 'exponential (factor 0.5)' });
   t.like(events[0], { unit: 'word', vocabulary: 10, heldOutTokens: 0 });
   const epochs = events.filter((event) => event.event === 'epoch');
   t.deepEqual(
@@ -178,6 +180,12 @@ test('--schedule plateau: the step size falls after each epoch that was no bette
   });
   t.deepEqual(rates, expectedRates);
   t.true(rates.at(-1)! < 8, `it fell: ${rates}`);
+});
+
+test('--schedule plateau with an average does not go back, by a factor of 0.25', async (t) => {
+  const args = ['--schedule', 'plateau', '--learning-rate', '8', '--epochs', '6', '--optimizer', 'asgd'];
+  const { rates } = await epochsOf(t, ...args, '--average-from', '10');
+  t.true(rates.length === 6 && rates.every((rate) => Number.isInteger(Math.log(8 / rate) / Math.log(4))), `${rates}`);
 });
 
 test('a text of one line, which has no line end to start samples from, trains too', async (t) => {

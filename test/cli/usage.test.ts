@@ -71,7 +71,12 @@ const MISTAKES: [args: string[], says: RegExp][] = [
     ['train', 'x', '--schedule', 'cosine', '--decay', '0.5'],
     /--decay: expected it together with --schedule exponential or plateau, got --schedule cosine/,
   ],
-  [['train', 'x', '--warmup', '-1'], /--warmup: expected an integer of at least 0, got "-1"/],
+  [
+    ['train', 'x', '--schedule', 'plateau', '--decay', '1'],
+    /--decay: expected a number below 1 with --schedule plateau, got 1/,
+  ],
+  [['train', 'x', '--warmup', '2147483648'], /--warmup: expected an integer from 0 to 2147483647, got "2147483648"/],
+  [['train', 'x', '--warmup', '-1'], /--warmup: expected an integer from 0 to 2147483647, got "-1"/],
   [['train', 'x', '--clip', '-5'], /--clip: expected a number of at least 0, got "-5"/],
   [['train', 'x', '--held-out', '1'], /--held-out: expected a number of at least 0 and below 1, got "1"/],
   [['train', 'x', '--unit', 'syllable'], /--unit: expected one of char, word, got "syllable"/],

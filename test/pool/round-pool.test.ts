@@ -28,9 +28,9 @@ test('a round that is cancelled before it starts ends at its first edge, on all 
 });
 
 const deaths: [mode: string, message: RegExp][] = [
-  ['exit', /^A worker thread ended: /],
-  ['throw', /^A worker thread ended: rank 1 throws$/],
-  ['reject', /^A worker thread ended: rank 1 rejects$/],
+  ['exit', /^A worker thread failed: /],
+  ['throw', /^A worker thread failed: rank 1 throws$/],
+  ['reject', /^A worker thread failed: rank 1 rejects$/],
 ];
 for (const [mode, message] of deaths) {
   test(`rank 1 dies in a round (${mode}): the others come back, and the cause is told`, async (t) => {
@@ -43,11 +43,11 @@ for (const [mode, message] of deaths) {
   });
 }
 
-for (const mode of ['prepare', 'bootstrap']) {
-  test(`all ranks die before the first round (${mode})`, async (t) => {
+for (const mode of ['prepare', 'bootstrap', 'import']) {
+  test(`all ranks fail before the first round (${mode})`, async (t) => {
     const pool = new RoundPool({ run: await tinyRun(mode), workers: 2, entry: dyingWorker });
     t.teardown(() => pool.close());
-    await t.throwsAsync(pool.prepare(), isCode('ERR_TIMERNN_WORKER', /^A worker thread ended: /));
+    await t.throwsAsync(pool.prepare(), isCode('ERR_TIMERNN_WORKER', /^A worker thread failed: /));
   });
 }
 

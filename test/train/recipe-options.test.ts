@@ -182,6 +182,11 @@ refuses('ERR_TIMERNN_OPTION', [
     'Expected schedule.threshold to be a number of at least 0 and below 1, got 1',
   ],
   [
+    'a plateau that lowers nothing',
+    schedule({ kind: 'plateau', factor: 1 }, { heldOut }),
+    'Expected schedule.factor to be a number below 1 with kind plateau, got 1',
+  ],
+  [
     'restore',
     schedule({ kind: 'plateau', factor: 0.5, restore: 'yes' }, { heldOut }),
     'Expected schedule.restore to be true or false, got "yes"',

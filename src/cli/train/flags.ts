@@ -169,6 +169,9 @@ function checkRun(flags: TrainFlags, command: Typed): void {
   if (flags.schedule === 'plateau' && flags.heldOut === 0) {
     throw new UsageError('--schedule: expected some held-out text for plateau, got --held-out 0');
   }
+  if (flags.decay === 1 && flags.schedule === 'plateau') {
+    throw new UsageError('--decay: expected a number below 1 with --schedule plateau, got 1');
+  }
   if (flags.decay !== undefined && (flags.schedule === 'cosine' || flags.schedule === 'constant')) {
     throw new UsageError(
       `--decay: expected it together with --schedule exponential or plateau, got --schedule ${flags.schedule}`,

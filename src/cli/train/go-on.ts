@@ -47,13 +47,14 @@ export function goOnCommand(
   file: string,
   flags: TrainFlags,
   command: Typed,
-  { epochsDone, updatesDone, last }: Pick<History, 'epochsDone' | 'updatesDone' | 'last'>,
+  { epochsDone, updatesDone, epochs: done }: Pick<History, 'epochsDone' | 'updatesDone' | 'epochs'>,
 ): string | undefined {
   const epochs = flags.epochs - epochsDone;
   if (epochs <= 0) return undefined;
   const words = ['npx', 'timernn', 'train', file, '--from', flags.out, '--out', flags.out, '--epochs', String(epochs)];
-  words.push('--learning-rate', String(Number(nextRate(flags, epochsDone, last?.learningRate).toPrecision(6))));
-  // The new run counts its updates from 0.
+  const heldOutLosses = done.flatMap(({ heldOutLoss }) => heldOutLoss ?? []);
+  words.push('--learning-rate', String(Number(nextRate(flags, epochsDone, heldOutLosses).toPrecision(6))));
+  // The new run counts its updates from 0; a warm-up that was cut short begins again, over what is left of it.
   const { averageFrom, warmup } = flags;
   const left = (updates: number) => Math.max(0, updates - updatesDone);
   const later = {
@@ -72,8 +73,9 @@ export function goOnCommand(
  * @param best - the best model that the record of the run has; undefined where there is none
  */
 export function rawModelRemark(flags: TrainFlags, best: string | undefined): string | undefined {
-  const { run, keepBest, patience, heldOut } = flags;
-  const wanted = keepBest || patience !== undefined ? 'the best on held-out text' : 'their average';
+  const { run, keepBest, patience, heldOut, schedule } = flags;
+  const goesBack = keepBest || patience !== undefined || (schedule === 'plateau' && !averages(flags));
+  const wanted = goesBack ? 'the best on held-out text' : 'their average';
   if (wanted === 'their average' && !averages(flags)) return undefined;
   const saved = `The model that was saved has the parameters of the last window, not ${wanted}`;
   if (run === undefined) {

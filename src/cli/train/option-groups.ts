@@ -57,7 +57,7 @@ function addTrainingOptions(command: Command): void {
     .addOption(
       choiceOption(
         '--schedule <kind>',
-        'how the step size falls: after each epoch, after one that was no better on held-out text (from the best parameters on), along half a cosine to 0, not at all (default: exponential)',
+        'how the step size falls: after each epoch, after one that was no better on held-out text (on from the best parameters, but for an average), along half a cosine to 0, not at all (default: exponential)',
         SCHEDULES,
       ),
     )
@@ -68,7 +68,12 @@ function addTrainingOptions(command: Command): void {
         { above: 0, max: 1 },
       ),
     )
-    .addOption(integerOption('--warmup <n>', 'windows over which the step size rises to the learning rate', { min: 0 }))
+    .addOption(
+      integerOption('--warmup <n>', 'windows over which the step size rises to the learning rate', {
+        min: 0,
+        max: 2 ** 31 - 1,
+      }),
+    )
     .addOption(numberOption('--clip <norm>', 'largest gradient norm; 0 for no limit', { min: 0, default: 0.5 }))
     .addOption(numberOption('--clip-value <x>', 'cuts each number of the gradient off at ± x', { min: 0 }))
     .addOption(numberOption('--weight-decay <x>', 'shrinks the weights by this share of the step size', { min: 0 }))

@@ -25,17 +25,29 @@ export function scheduleOf(flags: ScheduleFlags): ScheduleOptions | undefined {
   return factor < 1 ? { kind, factor } : undefined;
 }
 
+/** How often a plateau has lowered the step size: once after each epoch that was not better than all before it. */
+function loweredBy(heldOutLosses: readonly number[]): number {
+  let best = Number.POSITIVE_INFINITY;
+  let times = 0;
+  for (const loss of heldOutLosses) {
+    if (loss >= best) times++;
+    best = Math.min(best, loss);
+  }
+  return times;
+}
+
 /**
- * The base that goes on with a run after some of its epochs, where it has to start afresh. Exact but for a cosine, of
- * which a new one starts at that height.
+ * The learning rate that goes on after some epochs of a run that has to start afresh, so that the schedule is at the height
+ * that it had. A cosine is a new one from there; a plateau does not know how good the best epoch was.
  *
- * @param latest - the step size of the latest report; what a plateau has led to cannot be known otherwise
+ * @param heldOutLosses - of the epochs that are done
  */
-export function nextRate(flags: TrainFlags, epochsDone: number, latest: number | undefined): number {
+export function nextRate(flags: TrainFlags, epochsDone: number, heldOutLosses: readonly number[]): number {
   const base = flags.learningRate ?? optimizerDefaults(flags.optimizer ?? 'sgd').learningRate;
   const schedule = scheduleOf(flags);
-  if (schedule === undefined) return base;
-  if (schedule.kind === 'exponential') return base * epochFactor(schedule, epochsDone);
-  if (schedule.kind === 'cosine') return base * 0.5 * (1 + Math.cos((Math.PI * epochsDone) / flags.epochs));
-  return epochsDone === 0 ? base : (latest ?? base);
+  let factor = 1;
+  if (schedule?.kind === 'exponential') factor = epochFactor(schedule, epochsDone);
+  else if (schedule?.kind === 'plateau') factor = schedule.factor ** loweredBy(heldOutLosses);
+  else if (schedule?.kind === 'cosine') factor = 0.5 * (1 + Math.cos((Math.PI * epochsDone) / flags.epochs));
+  return Math.max(base * factor, Number.MIN_VALUE);
 }

@@ -4,7 +4,8 @@ import type { Outcome, Task } from '#src/pool/protocol.js';
 import work from '#src/pool/worker.js';
 
 const { mode } = (Piscina.workerData as { run: { mode: string } }).run;
-if (mode === 'bootstrap') throw new Error('died while it started');
+if (mode === 'bootstrap') process.exit(3);
+if (mode === 'import') throw new Error('cannot be loaded');
 
 export default async function dyingWork(task: Task): Promise<Outcome> {
   if (mode === 'prepare' && task.kind === 'prepare') process.exit(3);
