@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { open, realpath, rm, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { TimeRNNError } from '../errors.js';
 import { UsageError } from './failures.js';
 
@@ -26,6 +26,27 @@ const reason = (error: unknown, folderExists: boolean): string => {
 export async function expectOther(input: string, out: string): Promise<void> {
   const [from, to] = await Promise.all([input, out].map((path) => realpath(path).catch(() => resolve(path))));
   if (from === to) throw new UsageError(`<out>: expected another file than ${input}, got the same`);
+}
+
+/** A file by its option's name, `--out`, or by what it is, `the text`. */
+export type NamedFile = readonly [name: string, path: string];
+
+const whole = async (path: string): Promise<string> => {
+  // A file that is yet to be written may lie in a folder behind a link.
+  const folder = await realpath(dirname(resolve(path))).catch(() => dirname(resolve(path)));
+  return realpath(path).catch(() => join(folder, basename(path)));
+};
+
+/** @throws UsageError where two outputs are one file, or an output is a file that the command reads */
+export async function expectApart(outputs: readonly NamedFile[], inputs: readonly NamedFile[]): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const [name, path] of inputs) taken.set(await whole(path), name);
+  for (const [name, path] of outputs) {
+    const at = await whole(path);
+    const by = taken.get(at);
+    if (by !== undefined) throw new UsageError(`${name}: expected another file than ${by}, got ${path}`);
+    taken.set(at, name);
+  }
 }
 
 /**

@@ -20,7 +20,7 @@ import {
 import type { Interrupted } from './interrupt.js';
 import { jsonLine, type Sink, type TerminalAbilities } from './output.js';
 import { liveLine, logLine } from './progress-line.js';
-import type { ResultFigure, RunFacts } from './run-facts.js';
+import type { ResultFigure, RunFacts, TrainingEnd } from './run-facts.js';
 
 /** What a run leaves behind. */
 export type SavedThing = 'model' | 'report' | 'results' | 'curve';
@@ -44,7 +44,7 @@ export interface Reporter {
   results(figures: readonly ResultFigure[], remark: string): void;
   /** `remark`: what has to be said of the model that is left. */
   interrupted(reason: Interrupted, goOn: string | undefined, remark?: string): void;
-  done(seconds: number): void;
+  done(end: TrainingEnd): void;
 }
 
 /** Breaks text at spaces, behind a margin; line breaks of the text stay. */
@@ -124,7 +124,7 @@ export class TextReporter implements Reporter {
     fact('corpus', `${count(facts.trainTokens)} ${noun}${held}, vocabulary ${count(facts.vocabulary)}`);
     fact(
       'model',
-      `embedding ${facts.embedding} → ${layers} → softmax${facts.tied ? ' (tied)' : ''}, ${count(facts.parameters)} parameters`,
+      `embedding ${facts.embedding} → ${layers} → softmax${facts.tied ? ' (tied)' : ''}, ${count(facts.parameters)} parameters${facts.dropout === undefined ? '' : `, dropout: ${facts.dropout}`}`,
     );
     fact(
       'training',
@@ -202,8 +202,10 @@ export class TextReporter implements Reporter {
     this.line(goOn === undefined ? 'All epochs were done.' : `Go on with: ${goOn}`);
   }
 
-  done(seconds: number): void {
-    this.line(`Trained for ${clock(seconds)}.`);
+  done({ seconds, done, epochs, kept }: TrainingEnd): void {
+    const early = done < epochs ? ` Ended after epoch ${done} of ${epochs}: held-out text got no better.` : '';
+    const of = kept === undefined || kept === done ? '' : ` The model is that of epoch ${kept}, the best.`;
+    this.line(`Trained for ${clock(seconds)}.${early}${of}`);
   }
 
   #show(text: string): void {
@@ -256,8 +258,8 @@ export class JsonReporter implements Reporter {
     this.#write({ event: 'interrupted', signal: reason.signalName, ...more });
   }
 
-  done(seconds: number): void {
-    this.#write({ event: 'done', seconds });
+  done(end: TrainingEnd): void {
+    this.#write({ event: 'done', ...end });
   }
 
   #write(value: object): void {
@@ -275,7 +277,7 @@ export function both(reporters: readonly Reporter[]): Reporter {
     saved: (what, path) => reporters.forEach((to) => void to.saved(what, path)),
     results: (figures, remark) => reporters.forEach((to) => void to.results(figures, remark)),
     interrupted: (reason, goOn, remark) => reporters.forEach((to) => void to.interrupted(reason, goOn, remark)),
-    done: (seconds) => reporters.forEach((to) => void to.done(seconds)),
+    done: (end) => reporters.forEach((to) => void to.done(end)),
   };
 }
 

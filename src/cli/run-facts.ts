@@ -25,6 +25,8 @@ export interface RunFacts {
   prompt?: string;
   /** Whether the output layer shares the embedding's weights. */
   tied?: boolean;
+  /** What training drops: `input 0.2, layer 0 0.35; locked`; left out where it drops nothing. */
+  dropout?: string;
   /** Where the run is recorded. */
   run?: string;
   /** With `--resume`: where the run goes on from, or that there is nothing to go on with. */
@@ -48,6 +50,17 @@ export interface RecipeFacts {
   /** Figures of the source and of the recipe, in words. */
   published: string;
   target: string;
+}
+
+/** How a training ended that no signal stopped. */
+export interface TrainingEnd {
+  /** Of training, all epochs. */
+  seconds: number;
+  /** Epochs that were trained, and how many were asked for: fewer where held-out text got no better. */
+  done: number;
+  epochs: number;
+  /** The epoch whose parameters the model has, where the best are kept. */
+  kept?: number;
 }
 
 /** A perplexity that was measured at the end. */

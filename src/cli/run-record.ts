@@ -10,6 +10,7 @@ import { TimeRNNError } from '../errors.js';
 import { type CurveLine, curveSvg } from '../report/curve-svg.js';
 import type { ReportEpoch } from '../report/types.js';
 import { listCheckpoints } from '../train/checkpoint-names.js';
+import type { NamedFile } from './files.js';
 import type { RunPosition } from './run-facts.js';
 
 /** The figures of one epoch, as `results.json` lists them. */
@@ -112,11 +113,13 @@ export async function checkRunFolder(directory: string, resume: boolean | undefi
 /**
  * Where a run is that is about to go on, by the newest checkpoint whose header can be read: the trainer reads the rest.
  *
- * @returns undefined where there is nothing to go on with
+ * @returns 'new' where there is no checkpoint; undefined where none can be read, which the trainer refuses
  */
-export async function positionOf(directory: string): Promise<RunPosition | undefined> {
+export async function positionOf(directory: string): Promise<RunPosition | 'new' | undefined> {
   const folder = join(directory, CHECKPOINTS);
-  for (const name of await listCheckpoints(folder).catch(() => [])) {
+  const names = await listCheckpoints(folder).catch(() => []);
+  if (names.length === 0) return 'new';
+  for (const name of names) {
     try {
       const { metadata } = await readSafetensorsHeader(join(folder, name));
       const { epoch, window } = JSON.parse(metadata.get('state') ?? '') as RunPosition;
@@ -127,6 +130,10 @@ export async function positionOf(directory: string): Promise<RunPosition | undef
   }
   return undefined;
 }
+
+/** Files of a run that nothing else may be written over. */
+export const filesOfRun = (directory: string): NamedFile[] =>
+  [RUN, METRICS, CURVE, BEST, 'results.json'].map((name) => [`${name} of the run`, join(directory, name)]);
 
 /** The best model that a run has written so far; undefined where there is none. */
 export async function bestModelOf(directory: string): Promise<string | undefined> {
@@ -141,10 +148,11 @@ export function secondsOf(epochs: readonly EpochFigures[]): number | undefined {
 }
 
 /** Every epoch of a run, in order: recorded ones, and those of this process that are not in the record. */
-export async function allEpochs(directory: string, fresh: readonly ReportEpoch[]): Promise<EpochFigures[]> {
+export async function allEpochs(directory: string | undefined, fresh: readonly ReportEpoch[]): Promise<EpochFigures[]> {
   const byEpoch = new Map(fresh.map((epoch) => [epoch.epoch, figuresOf(epoch)]));
   // The record wins: its seconds count the part of an epoch that an earlier process did.
-  for (const epoch of await recordedEpochs(directory, parseLine)) byEpoch.set(epoch.epoch, epoch);
+  const recorded = directory === undefined ? [] : await recordedEpochs(directory, parseLine);
+  for (const epoch of recorded) byEpoch.set(epoch.epoch, epoch);
   return [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch);
 }
 

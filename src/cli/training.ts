@@ -10,8 +10,9 @@ import type { Corpus } from '../data/corpus.js';
 import { planShards, planStreams } from '../data/streams.js';
 import type { LanguageModel } from '../models/language-model.js';
 import type { GenerateOptions } from '../models/types.js';
-import { scheduleWords } from '../recipes/describe.js';
+import { dropoutWords, scheduleWords } from '../recipes/describe.js';
 import { loadAssets, type ReportAssets } from '../report/assets.js';
+import { bestEpoch } from '../report/curve-svg.js';
 import { renderReport } from '../report/render.js';
 import type { ReportEpoch, ReportTable } from '../report/types.js';
 import type { TrainOptions } from '../train/types.js';
@@ -21,7 +22,7 @@ import { History } from './history.js';
 import type { Interrupted, Interrupts } from './interrupt.js';
 import { machineTable } from './machine.js';
 import type { Reporter } from './reporters.js';
-import type { RecipeFacts, RunFacts } from './run-facts.js';
+import type { RecipeFacts, RunFacts, TrainingEnd } from './run-facts.js';
 import { allEpochs, type CurveRequest, positionOf, reportEpochs, secondsOf, writeCurve } from './run-record.js';
 
 /** Where the report goes and what it says beside the curves. */
@@ -94,11 +95,17 @@ export function runDirectory({ options }: Pick<TrainingJob, 'options'>): string 
   return directory instanceof URL ? fileURLToPath(directory) : directory;
 }
 
-/** Of the whole run, also that part of it which earlier processes did. */
-async function trainingSeconds(job: TrainingJob, history: History): Promise<number> {
-  const directory = runDirectory(job);
-  const recorded = directory === undefined ? undefined : secondsOf(await allEpochs(directory, history.epochs));
-  return recorded ?? history.seconds;
+/** How the whole run ended, with that part of it which earlier processes did. */
+async function trainingEnd(job: TrainingJob, history: History): Promise<TrainingEnd> {
+  const { heldOut, keepBest = true, epochs } = job.options;
+  const figures = await allEpochs(runDirectory(job), history.epochs);
+  const best = heldOut !== undefined && keepBest ? bestEpoch(figures)?.epoch : undefined;
+  return {
+    seconds: secondsOf(figures) ?? history.seconds,
+    done: figures.at(-1)?.epoch ?? history.epochsDone,
+    epochs,
+    ...(best === undefined ? {} : { kept: best }),
+  };
 }
 
 async function drawCurve(job: TrainingJob, history: History): Promise<string | undefined> {
@@ -134,10 +141,16 @@ async function endEpoch(job: TrainingJob, history: History): Promise<void> {
   await drawCurve(job, history);
 }
 
+/** `input 0.2, layer 0 0.35; locked`; `none`. */
+function drops({ spec: { input, layers, dropoutKind } }: LanguageModel): string {
+  return dropoutWords({ model: { inputDropout: input.dropout, wordDropout: input.wordDropout, layers, dropoutKind } });
+}
+
 /** Facts for the reporters and the report. */
 function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
   const { model, options } = job;
   const run = runDirectory(job);
+  const dropout = drops(model);
   return {
     unit: model.vocabulary.unit,
     vocabulary: model.vocabulary.size,
@@ -149,13 +162,15 @@ function factsOf(job: TrainingJob, replaces: boolean): RunFacts {
     streams: options.streams,
     window: options.window,
     epochs: options.epochs,
-    workers: options.workers,
+    // What the trainer starts: a worker without a shard would have nothing to do.
+    workers: Math.min(options.workers, planShards(options.streams, options.shards).length),
     optimizer: optimizerWords(options.optimizer),
     schedule: scheduleFacts(options),
     out: job.out,
     replaces,
     ...(job.sample?.prompt === undefined ? {} : { prompt: job.sample.prompt }),
     ...(model.spec.output.tied === true ? { tied: true } : {}),
+    ...(dropout === 'none' ? {} : { dropout }),
     ...(run === undefined ? {} : { run }),
     ...(job.recipe === undefined ? {} : { recipe: job.recipe }),
   };
@@ -169,7 +184,8 @@ function scheduleFacts({ schedule = { kind: 'constant' }, warmup = 0 }: TrainOpt
 async function resumeFacts(job: TrainingJob): Promise<Pick<RunFacts, 'resume'>> {
   const directory = runDirectory(job);
   if (directory === undefined || job.options.run?.resume !== true) return {};
-  return { resume: (await positionOf(directory)) ?? 'new' };
+  const resume = await positionOf(directory);
+  return resume === undefined ? {} : { resume };
 }
 
 function settingsTable(job: TrainingJob, facts: RunFacts, epochs: readonly ReportEpoch[], done: number): ReportTable {
@@ -253,7 +269,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   const interrupted = interrupts.reason();
   const saves = interrupted === undefined || job.savesOnTheWay !== false;
   if (saves) await model.save(job.out);
-  if (interrupted === undefined) reporter.done(await trainingSeconds(job, history));
+  if (interrupted === undefined) reporter.done(await trainingEnd(job, history));
   if (saves) reporter.saved('model', job.out);
   const curve = await drawCurve(job, history);
   if (curve !== undefined) reporter.saved('curve', curve);

@@ -70,8 +70,16 @@ export function scheduleWords({ kind, ...numbers }: NonNullable<Recipe['train'][
   return choiceWords(kind, numbers);
 }
 
+/** What a model says of its dropout. */
+export interface Drops {
+  inputDropout?: number | undefined;
+  wordDropout?: number | undefined;
+  layers: readonly { dropout?: number | undefined; weightDrop?: number | undefined }[];
+  dropoutKind?: string | undefined;
+}
+
 /** What training drops: `input 0.2, layer 0 0.35; locked`; `none`. */
-export function dropoutWords({ model }: Pick<Recipe, 'model'>): string {
+export function dropoutWords({ model }: { model: Drops }): string {
   const rates: [string, number | undefined][] = [
     ['words', model.wordDropout],
     ['input', model.inputDropout],

@@ -4,7 +4,8 @@
  * Refuses to do: ranges that the library checks itself (a dropout of 2 is refused by `LanguageModel`).
  */
 import { z } from 'zod';
-import { describe, TimeRNNError } from '../errors.js';
+import { TimeRNNError } from '../errors.js';
+import { refusal } from './refusal.js';
 
 const expecting = (what: string) => ({ error: what });
 
@@ -202,7 +203,34 @@ const measured = z.strictObject(
   object,
 );
 
-const recipe = z.strictObject(
+type Part = 'train' | 'valid' | 'test';
+
+/** Whether a recipe's data has that part. */
+function hasPart(given: z.infer<typeof data>, part: Part): boolean {
+  if (part === 'train') return true;
+  if (given.kind === 'ptb') return given.first === undefined;
+  return given.kind === 'files' ? given[part] !== undefined : given[part] > 0;
+}
+
+/** What asks for text that the data does not have: field, its value where it is not what is there, what it needs. */
+function wants(given: z.infer<typeof recipeFields>): [path: string[], part: Part][] {
+  const { target, train: options } = given;
+  const { optimizer: chosen, schedule: falls } = options;
+  const found: [path: string[], part: Part][] = [];
+  for (const part of ['valid', 'test'] as const) {
+    if (target?.[`${part}Perplexity`] !== undefined) found.push([['target', `${part}Perplexity`], part]);
+  }
+  if (typeof chosen === 'object' && chosen.averageFrom === 'non-monotonic') {
+    found.push([['train', 'optimizer', 'averageFrom'], 'valid']);
+  }
+  if (falls?.kind === 'plateau') found.push([['train', 'schedule', 'kind'], 'valid']);
+  for (const name of ['patience', 'keepBest', 'heldOutStreams'] as const) {
+    if (options[name] !== undefined) found.push([['train', name], 'valid']);
+  }
+  return found.filter(([, part]) => !hasPart(given.data, part));
+}
+
+const recipeFields = z.strictObject(
   {
     name: z
       .string(expecting('a name of small letters, digits and dashes'))
@@ -224,47 +252,24 @@ const recipe = z.strictObject(
   object,
 );
 
+const WORDS = { train: 'training', valid: 'validation', test: 'test' };
+
+/** What no field alone can say. */
+const recipe = recipeFields.superRefine((given, context) => {
+  if (given.data.kind === 'split' && given.data.valid + given.data.test >= 1) {
+    context.addIssue({ code: 'custom', path: ['data', 'test'], message: 'less than what data.valid leaves' });
+  }
+  for (const [path, part] of wants(given)) {
+    context.addIssue({ code: 'custom', path, message: `left out, or data to have ${WORDS[part]} text` });
+  }
+});
+
 /** A recipe, checked. */
 export type Recipe = z.infer<typeof recipe>;
 /** Where its text comes from and how much of it there must be. */
 export type RecipeData = Recipe['data'];
 /** What a finished run says of itself; the block `measured` of a recipe. */
 export type Measured = NonNullable<Recipe['measured']>;
-
-/** `model.layers[0].size`. */
-function placeOf(path: readonly PropertyKey[]): string {
-  const keys = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`));
-  return keys.join('').replace(/^\./, '') || 'the recipe';
-}
-
-function at(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown> | undefined)?.[key], value);
-}
-
-/** A union reports the misses of all its members; the one that got furthest into the value is what the person meant. */
-function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
-  if (issue.code !== 'invalid_union') return issue;
-  const inner = issue.errors.flat().filter((one) => one.path.length > 0 || one.code === 'unrecognized_keys');
-  const found =
-    inner.find((one) => one.path.length > 0 && one.path[0] !== 'name') ??
-    inner.find((one) => one.code === 'unrecognized_keys');
-  return found === undefined ? issue : { ...found, path: [...issue.path, ...found.path], message: found.message };
-}
-
-function refusal(first: z.core.$ZodIssue, value: unknown): string {
-  const issue = deepest(first);
-  const place = placeOf(issue.path);
-  if (issue.code === 'unrecognized_keys') {
-    return `Expected ${place} to have only fields that exist, got ${issue.keys.map((key) => describe(key)).join(', ')}`;
-  }
-  const isOurs = !/^(Invalid|Too|Expected|Unrecognized)\b/.test(issue.message);
-  const what = isOurs
-    ? issue.message
-    : issue.code === 'invalid_type' && issue.expected === 'number'
-      ? 'a number'
-      : 'an object';
-  return `Expected ${place} to be ${what}, got ${describe(at(value, issue.path))}`;
-}
 
 /**
  * Checks a recipe.
@@ -275,5 +280,5 @@ function refusal(first: z.core.$ZodIssue, value: unknown): string {
 export function parseRecipe(value: unknown, where: string): Recipe {
   const result = recipe.safeParse(value);
   if (result.success) return result.data;
-  throw new TimeRNNError('ERR_TIMERNN_FORMAT', `${where}: ${refusal(result.error.issues[0]!, value)}`);
+  throw new TimeRNNError('ERR_TIMERNN_FORMAT', `${where}: ${refusal(result.error.issues, value, recipeFields)}`);
 }

@@ -32,12 +32,23 @@ async function putAside(path: string, error: unknown, instead: string): Promise<
   await rename(path, `${path}.damaged`);
 }
 
+/** What is thrown where there is nothing sound to go on with. */
+function allDamaged(folder: string, newest: { path: string; error: unknown }, count: number): TimeRNNError {
+  const which = count === 1 ? 'the only one is damaged' : `all ${count} are damaged`;
+  const reason = newest.error instanceof Error ? newest.error.message : String(newest.error);
+  return new TimeRNNError(
+    'ERR_TIMERNN_FORMAT',
+    `Expected a sound checkpoint in ${folder}, got none, ${which}; to start anew, take them out of there. The newest, ${newest.path}: ${reason}`,
+    { cause: newest.error },
+  );
+}
+
 /**
  * Loads the newest checkpoint that is sound. A damaged one is said so and put aside, but only where an older one is
  * sound; checkpoints are written whole or not at all, so it is the disk's doing.
  *
  * @returns whether there was any
- * @throws ERR_TIMERNN_FORMAT, that of the newest, where none is sound or one is of another run; ERR_TIMERNN_FILE where
+ * @throws ERR_TIMERNN_FORMAT with the reason of the newest where none is sound or one is of another run; ERR_TIMERNN_FILE where
  * one cannot be read now, which says nothing of its content; memory may then hold a part of it
  */
 export async function loadNewest(folder: string, memory: RunMemory, identity: RunIdentity): Promise<boolean> {
@@ -54,6 +65,6 @@ export async function loadNewest(folder: string, memory: RunMemory, identity: Ru
     for (const { path: bad, error } of damaged) await putAside(bad, error, path);
     return true;
   }
-  if (damaged[0] !== undefined) throw damaged[0].error;
+  if (damaged[0] !== undefined) throw allDamaged(folder, damaged[0], damaged.length);
   return false;
 }

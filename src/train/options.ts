@@ -12,7 +12,7 @@ import { optimizerDefaults, type ResolvedOptimizer, resolveOptimizer } from './o
 import { resolveRateFactors } from './rate-factors.js';
 import { type ResolvedRun, resolveRun } from './run-options.js';
 import { type ResolvedSchedule, resolveSchedule } from './schedule-options.js';
-import type { TrainOptions, TrainProgress } from './types.js';
+import type { TrainOptions } from './types.js';
 import { SHORTEST_DRAWN } from './windows.js';
 
 /** The text that is measured after each epoch. */
@@ -48,7 +48,7 @@ export interface ResolvedOptions {
   randomWindows: boolean;
   seed: bigint;
   heldOut: ResolvedHeldOut | undefined;
-  onProgress: ((progress: TrainProgress) => void) | undefined;
+  onProgress: TrainOptions['onProgress'];
   run: ResolvedRun | undefined;
   reportEvery: number | undefined;
   signal: AbortSignal | undefined;

@@ -52,7 +52,7 @@ async function* runEpochs(
       // What a cancelled round finished is reported too, before the next turn of the loop throws.
       const report = await nextReport(training, pool, length, record);
       ended = report.epochEnd;
-      onProgress?.(report);
+      await onProgress?.(report);
       yield report;
     }
   }

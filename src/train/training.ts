@@ -20,11 +20,13 @@ import { fillEdges } from './windows.js';
 const DIRECTIONS: ReadonlySet<string> = new Set(['momentum', 'm']);
 
 /** An average was asked for, and the run was over before it began. */
-function warnOfNoAverage(averageFrom: AverageFrom, done: number): void {
+function warnOfNoAverage(averageFrom: AverageFrom, done: number, epochs: number): void {
   const when =
     'step' in averageFrom
       ? `averageFrom is update ${averageFrom.step}`
-      : `the epoch that starts it is number ${averageFrom.patience + 2} at the soonest`;
+      : epochs < averageFrom.patience + 2
+        ? `what starts it cannot come before the end of epoch ${averageFrom.patience + 2}`
+        : 'held-out text had not stopped getting better, or only with the last epoch';
   process.emitWarning(
     `The run ended after ${done} updates, before its average began (${when}): the model has parameters that are not averaged`,
     { code: 'TIMERNN_NO_AVERAGE' },
@@ -177,7 +179,7 @@ export class Training {
     const keeps = this.#options.heldOut?.keepBest && this.#state.judgement.best !== null;
     const final = (keeps ? this.#plan.best : undefined) ?? this.#counted;
     const { averageFrom } = this.#options.optimizer;
-    if (averageFrom !== undefined && !this.#averages) warnOfNoAverage(averageFrom, this.#state.done);
+    if (averageFrom !== undefined && !this.#averages) warnOfNoAverage(averageFrom, this.#state.done, this.#state.epoch);
     if (final !== params) await lock.write(async () => params.set(final));
   }
 

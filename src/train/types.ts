@@ -67,8 +67,8 @@ export interface TrainOptions {
   keepBest?: boolean;
   /** Ends the run after that many epochs in a row without a better `heldOut`. @default never */
   patience?: number;
-  /** Called with each report, before it is yielded. */
-  onProgress?: (progress: TrainProgress) => void;
+  /** Called with each report, before it is yielded. A promise is awaited; what it throws or rejects with ends the run. */
+  onProgress?: (progress: TrainProgress) => unknown;
   /** A directory that the run is recorded in, with checkpoints that it can go on from. One process at a time. */
   run?: RunOptions;
   /** Windows in a round, i.e. between two progress reports. @default as many as take about a quarter of a second */

@@ -223,7 +223,7 @@ test('JSON lines parse one by one, in order, and NaN becomes null', (t) => {
   );
   reporter.saved('model', 'm.safetensors');
   reporter.interrupted(new Interrupted('SIGTERM'), 'npx timernn train x');
-  reporter.done(3);
+  reporter.done({ seconds: 3, done: 4, epochs: 4 });
   const events = sink.text
     .trimEnd()
     .split('\n')

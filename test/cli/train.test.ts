@@ -1,5 +1,5 @@
 /** `timernn train`, for real: files, JSON lines, interruption, going on. */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { LanguageModel } from 'timernn';
@@ -244,6 +244,49 @@ test('a folder that cannot be written is refused before anything else is done', 
     t.is(stderr.trimEnd().split('\n').length, 1);
   }
   t.deepEqual((await readdir(cwd)).sort(), ['book.txt', 'folder']);
+});
+
+test('nothing is written over what is read, over another output, or over the files of the run', async (t) => {
+  const cwd = await folderWithBook(t);
+  await mkdir(join(cwd, 'run'));
+  await symlink('book.txt', join(cwd, 'link.txt'));
+  const wrong: [args: string[], says: RegExp][] = [
+    [['--out', './book.txt'], /--out: expected another file than the text, got \.\/book\.txt/],
+    [['--out', 'link.txt'], /--out: expected another file than the text, got link\.txt/],
+    [['--report', 'book.txt'], /--report: expected another file than the text, got book\.txt/],
+    [['--out', 'x', '--report', 'x'], /--report: expected another file than --out, got x/],
+    [['--run', 'run', '--out', 'run/run.json'], /--out: expected another file than run\.json of the run, got/],
+    [
+      ['--run', 'run', '--out', 'run/best.safetensors'],
+      /--out: expected another file than best\.safetensors of the run/,
+    ],
+  ];
+  for (const [args, says] of wrong) {
+    const { code, stderr } = await timernn(['train', 'book.txt', ...TINY, ...args], { cwd });
+    t.is(code, 2);
+    t.regex(stderr, says);
+  }
+  t.is(await readFile(join(cwd, 'book.txt'), 'utf8'), TEXT);
+  t.deepEqual(await readdir(join(cwd, 'run')), []);
+});
+
+test('early stopping is said, and which epoch the model is of; a model may lie in the folder of its run', async (t) => {
+  const cwd = await folderWithBook(t);
+  const args = ['train', 'book.txt', ...TINY, '--epochs', '50', '--patience', '2', '--clip', '0', '--dropout', '0.1'];
+  const wild = ['--optimizer', 'adam', '--learning-rate', '0.5', '--schedule', 'constant'];
+  const out = ['--run', 'r', '--out', 'r/model.safetensors'];
+  const said =
+    /Trained for .*\. Ended after epoch (\d+) of 50: held-out text got no better\. The model is that of epoch (\d+), the best\./;
+  const first = await timernn([...args, ...wild, ...out], { cwd });
+  t.is(first.code, 0, first.stderr);
+  t.regex(first.stdout, /dropout: layer 0 0\.1; element/);
+  const [, ended, best] = said.exec(first.stdout) ?? [];
+  t.is(Number(ended), Number(best) + 2, first.stdout);
+  const again = await timernn([...args, ...wild, ...out, '--resume', '--json', '--quiet'], { cwd });
+  t.like(
+    jsonLines(again.stdout).find(({ event }) => event === 'done'),
+    { done: Number(ended), epochs: 50, kept: Number(best) },
+  );
 });
 
 test('a missing, empty or too short text is one line and exit code 1; no model is left', async (t) => {

@@ -51,6 +51,12 @@ test('a sum over steps: Zaremba’s learning rate 1 and clip 5 are T and 5/T of 
   }
 });
 
+test('a misspelt field is named, not the one that is missing', (t) => {
+  const { model, ...others } = tinyRecipe();
+  const error = t.throws(() => parseRecipe({ ...others, modle: model }, 'my.json'));
+  t.regex(error?.message ?? '', /Expected the recipe to have only the fields .*, got "modle"$/);
+});
+
 test('in words: the model, what was published, what should be reached and whether it is', async (t) => {
   const recipe = parseRecipe(tinyRecipe(), 'tiny.json');
   t.is(modelWords(recipe), 'tanh RNN 1 × 8');
@@ -88,6 +94,7 @@ test('in words: how the weights start', (t) => {
 
 /** A recipe with one field changed; `undefined` takes it out. */
 function changed(path: readonly (string | number)[], value: unknown): unknown {
+  if (path.length === 0) return value;
   const recipe = tinyRecipe() as Record<string | number, unknown>;
   let at = recipe;
   for (const key of path.slice(0, -1)) at = at[key] as Record<string | number, unknown>;
@@ -100,12 +107,20 @@ function changed(path: readonly (string | number)[], value: unknown): unknown {
 const cases: [path: (string | number)[], value: unknown, message: string][] = [
   [['name'], undefined, 'Expected name to be a name of small letters, digits and dashes, got undefined'],
   [['name'], 'Tiny RNN', 'Expected name to be a name of small letters, digits and dashes, got "Tiny RNN"'],
-  [['titel'], 'x', 'Expected the recipe to have only fields that exist, got "titel"'],
+  [
+    ['titel'],
+    'x',
+    'Expected the recipe to have only the fields name, title, description, source, target, data, model, train, seed, evaluate, measured, got "titel"',
+  ],
   [['title'], '', 'Expected title to be a text that is not empty, got ""'],
   [['seed'], -1, 'Expected seed to be an integer of at least 0, got -1'],
   [['model'], 3, 'Expected model to be an object, got 3'],
   [['model', 'embedding'], '8', 'Expected model.embedding to be a positive integer, got "8"'],
-  [['model', 'embeding'], 8, 'Expected model to have only fields that exist, got "embeding"'],
+  [
+    ['model', 'embeding'],
+    8,
+    'Expected model to have only the fields embedding, layers, tied, inputDropout, wordDropout, initialRange, initialMemory, dropoutKind, got "embeding"',
+  ],
   [['model', 'layers'], [], 'Expected model.layers to be an array of at least one layer, got []'],
   [['model', 'layers', 0, 'cell'], 'elman', 'Expected model.layers[0].cell to be one of rnn, lstm, gru, got "elman"'],
   [['model', 'layers', 0, 'size'], 0, 'Expected model.layers[0].size to be a positive integer, got 0'],
@@ -164,6 +179,39 @@ const cases: [path: (string | number)[], value: unknown, message: string][] = [
   ],
   [['target'], 'low', 'Expected target to be an object, got "low"'],
   [['evaluate', 'dynamic'], 0.1, 'Expected evaluate.dynamic to be an array, got 0.1'],
+  [['evaluate'], { dynamics: [] }, 'Expected evaluate to have only the fields dynamic, got "dynamics"'],
+  [['data', 'test'], undefined, 'Expected target.testPerplexity to be left out, or data to have test text, got 100'],
+  [
+    [],
+    {
+      ...tinyRecipe(),
+      target: { testPerplexity: 50 },
+      data: { kind: 'split', file: 'a.txt', valid: 0.1, test: 0 },
+    },
+    'Expected target.testPerplexity to be left out, or data to have test text, got 50',
+  ],
+  [
+    ['data'],
+    { kind: 'split', file: 'a.txt', valid: 0.6, test: 0.5 },
+    'Expected data.test to be less than what data.valid leaves, got 0.5',
+  ],
+  ...(
+    [
+      ['train.optimizer.averageFrom', { optimizer: { name: 'adam', averageFrom: 'non-monotonic' } }, '"non-monotonic"'],
+      ['train.schedule.kind', { schedule: { kind: 'plateau', factor: 0.5 } }, '"plateau"'],
+      ['train.patience', { patience: 2 }, '2'],
+      ['train.keepBest', { keepBest: true }, 'true'],
+      ['train.heldOutStreams', { heldOutStreams: 2 }, '2'],
+    ] as const
+  ).map(([field, more, got]): (typeof cases)[number] => [
+    [],
+    {
+      ...tinyRecipe(),
+      data: { kind: 'split', file: 'a.txt', valid: 0, test: 0.1 },
+      train: { streams: 4, window: 8, epochs: 3, ...more },
+    },
+    `Expected ${field} to be left out, or data to have validation text, got ${got}`,
+  ]),
   [['measured'], { testPerplexity: 3 }, 'Expected measured.epochs to be a positive integer, got undefined'],
 ];
 

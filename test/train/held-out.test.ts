@@ -71,10 +71,16 @@ test('a run that ends before its average began warns, and does not call its epoc
     ...few,
     optimizer: { name: 'sgd', averageFrom: 'non-monotonic', patience: 43 },
   });
+  const slow = { ...options, window: 128, epochs: 4, learningRate: 0.01 };
+  await train(newModel(corpus), text, {
+    ...slow,
+    optimizer: { name: 'sgd', averageFrom: 'non-monotonic', patience: 1 },
+  });
   await new Promise(setImmediate);
   const of = (what: RegExp) => warned.filter((message) => what.test(message)).length;
   t.is(of(/ended after \d+ updates, before its average began \(averageFrom is update 987654\)/), 1);
-  t.is(of(/\(the epoch that starts it is number 45 at the soonest\)/), 1);
+  t.is(of(/\(what starts it cannot come before the end of epoch 45\)/), 1);
+  t.is(of(/\(held-out text had not stopped getting better, or only with the last epoch\)/), 1);
 });
 
 test('an average without held-out text: no epoch claims a measurement of it', async (t) => {
@@ -214,6 +220,22 @@ test('onProgress is called before each report is yielded, with the same report',
     },
   };
   t.is(await t.throwsAsync(train(newModel(corpus), text, throwing)), mine);
+});
+
+test('a promise of onProgress is awaited, and its rejection ends the run', async (t) => {
+  let written = 0;
+  const slow = {
+    ...options,
+    onProgress: async () => {
+      await new Promise((done) => setTimeout(done, 20));
+      written++;
+    },
+  };
+  let yielded = 0;
+  for await (const _ of newModel(corpus).train(text, slow)) t.is(written, ++yielded);
+  const mine = new Error('the database is gone');
+  const rejecting = { ...options, onProgress: () => Promise.reject(mine) };
+  t.is(await t.throwsAsync(train(newModel(corpus), text, rejecting)), mine);
 });
 
 test('an abort while held-out text is measured', async (t) => {

@@ -129,7 +129,7 @@ export function checkRecipeFlags(file: string | undefined, flags: TrainFlags, co
   for (const option of command.options) {
     const name = option.attributeName();
     if (FREE_WITH_RECIPE.has(name) || command.getOptionValueSource(name) !== 'cli') continue;
-    throw new UsageError(`${option.long}: the recipe of --recipe has decided it; expected it to be left out`);
+    throw new UsageError(`${option.long}: expected it to be left out beside --recipe, which has its own settings`);
   }
   if (flags.data === undefined) {
     throw new UsageError('--data: expected the folder that holds the data of --recipe, got nothing');

@@ -48,7 +48,7 @@ function addTrainingOptions(command: Command): void {
     .addOption(
       averageOption(
         '--average-from <n>',
-        'average the parameters after n updates, or non-monotonic: after an epoch that is worse than one 5 before it or earlier, the 8th at the soonest',
+        'average the parameters after n updates, or non-monotonic: after an epoch that is worse on held-out text than one more than 5 before it, so from the 8th on at the soonest (asgd averages unasked)',
       ),
     )
     .addOption(

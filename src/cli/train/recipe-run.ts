@@ -2,17 +2,19 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { planShards } from '../../data/streams.js';
 import type { LanguageModel } from '../../models/language-model.js';
 import type { LanguageModelOptions } from '../../models/types.js';
-import { loadRecipeData, type RecipeCorpora } from '../../recipes/data.js';
+import { dataFiles, loadRecipeData, type RecipeCorpora } from '../../recipes/data.js';
 import { modelWords, publishedWords, targetWords } from '../../recipes/describe.js';
 import { measureModel } from '../../recipes/measure.js';
 import type { Recipe } from '../../recipes/schema.js';
 import type { TrainOptions } from '../../train/types.js';
 import { loadLibrary } from '../command.js';
+import { expectApart, type NamedFile } from '../files.js';
 import { findRecipe } from '../recipe.js';
 import type { Reporter } from '../reporters.js';
-import { checkRunFolder } from '../run-record.js';
+import { checkRunFolder, filesOfRun } from '../run-record.js';
 import { runTraining, type TrainingJob } from '../training.js';
 import { longOf, recordOptions, type TrainFlags, type Typed, wasTyped } from './flags.js';
 import { resumeCommand } from './go-on.js';
@@ -50,10 +52,12 @@ async function makePlan(flags: TrainFlags, command: Typed): Promise<Plan> {
   const recipe = await findRecipe('--recipe', flags.recipe ?? '');
   const directory = flags.run ?? join('runs', recipe.name);
   await checkRunFolder(directory, flags.resume);
+  const out = wasTyped(command, 'out') ? flags.out : join(directory, 'model.safetensors');
   const { LanguageModel } = await loadLibrary();
   const corpora = await loadRecipeData(recipe, flags.data ?? '');
+  const texts = dataFiles(recipe.data).map((name): NamedFile => ['the text', join(flags.data ?? '', name)]);
+  await expectApart([['--out', out]], [...texts, ...filesOfRun(directory)]);
   const seed = wasTyped(command, 'seed') ? flags.seed : recipe.seed;
-  const out = wasTyped(command, 'out') ? flags.out : join(directory, 'model.safetensors');
   const options = { ...definite<LanguageModelOptions>(recipe.model), vocabulary: corpora.train.vocabulary, seed };
   const plan = { recipe, corpora, directory, out, seed };
   return { ...plan, model: new LanguageModel(options), options: trainOptions(plan, flags, command) };
@@ -84,6 +88,10 @@ function makeJob(plan: Plan, flags: TrainFlags, command: Typed): Omit<TrainingJo
   };
 }
 
+/** Those that ran: at most one a shard. */
+const workersOf = ({ workers, streams, shards }: Plan['options']): number =>
+  Math.min(workers, planShards(streams, shards).length);
+
 /** Typed options that change the result. */
 function typedWords(flags: TrainFlags, command: Typed): string[] {
   const names = ['seed', 'epochs'] as const;
@@ -110,7 +118,7 @@ export async function trainRecipe(flags: TrainFlags, command: Typed): Promise<vo
       const figures = await measureModel(model, corpora, recipe, { signal: interrupts.signal, onPart });
       const typed = typedWords(flags, command);
       const recipeName = flags.recipe ?? recipe.name;
-      const what = { recipe, recipeName, options, typed, seed, workers: options.workers };
+      const what = { recipe, recipeName, options, typed, seed, workers: workersOf(options) };
       await finish({ ...what, model, corpora, directory, figures, history }, reporter);
     }
   } catch (error) {

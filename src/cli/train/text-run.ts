@@ -1,4 +1,5 @@
 /** `timernn train <file>`: a model of a text file, with the options of the command line. */
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import type { Corpus } from '../../data/corpus.js';
@@ -8,7 +9,8 @@ import type { GenerateOptions, LanguageModelOptions, LayerOptions } from '../../
 import type { TrainOptions } from '../../train/types.js';
 import { loadLibrary } from '../command.js';
 import { loadCorpus } from '../corpus.js';
-import { bestModelOf, checkRunFolder } from '../run-record.js';
+import { expectApart, type NamedFile } from '../files.js';
+import { bestModelOf, checkRunFolder, filesOfRun } from '../run-record.js';
 import { checkDestinations, evaluationStreams, type ReportRequest, runTraining } from '../training.js';
 import { checkFlags, recordOptions, type TrainFlags, type Typed } from './flags.js';
 import { goOnCommand, rawModelRemark, resumeCommand } from './go-on.js';
@@ -98,8 +100,14 @@ export async function trainText(file: string, flags: TrainFlags, command: Typed)
   checkFlags(flags, command);
   const title = `Training on ${basename(file)}`;
   const report: ReportRequest | undefined = flags.report === undefined ? undefined : { path: flags.report, title };
+  const outputs: NamedFile[] = [['--out', flags.out]];
+  if (flags.report !== undefined) outputs.push(['--report', flags.report]);
+  await expectApart(outputs, [['the text', file], ...(flags.run === undefined ? [] : filesOfRun(flags.run))]);
+  if (flags.run !== undefined) {
+    await checkRunFolder(flags.run, flags.resume);
+    await mkdir(flags.run, { recursive: true }).catch(() => undefined); // the model may go there; the trainer says what is wrong
+  }
   await checkDestinations(flags.out, report);
-  if (flags.run !== undefined) await checkRunFolder(flags.run, flags.resume);
   const { model, corpus } = await makeModel(file, flags);
   const parts = flags.heldOut > 0 ? corpus.split({ heldOut: flags.heldOut }) : { train: corpus, heldOut: undefined };
   const interrupts = interruptible();
