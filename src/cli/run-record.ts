@@ -133,7 +133,10 @@ export async function positionOf(directory: string): Promise<RunPosition | 'new'
 
 /** Files of a run that nothing else may be written over. */
 export const filesOfRun = (directory: string): NamedFile[] =>
-  [RUN, METRICS, CURVE, BEST, 'results.json'].map((name) => [`${name} of the run`, join(directory, name)]);
+  [RUN, METRICS, CURVE, BEST, 'recipe.json', 'results.json'].map((name) => [
+    `${name} of the run`,
+    join(directory, name),
+  ]);
 
 /** The best model that a run has written so far; undefined where there is none. */
 export async function bestModelOf(directory: string): Promise<string | undefined> {

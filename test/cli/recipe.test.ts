@@ -214,3 +214,25 @@ test('SIGTERM stops a recipe with the command that goes on; that one ends at the
   t.regex(once.stdout, /test +perplexity/, 'a finished run is measured again, not trained');
   t.notRegex(once.stdout, /epoch \d+\/60 /);
 });
+
+test('a run does not go on with another test text, and unknown words are said before anything is trained', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeTiny(cwd, (recipe) => {
+    delete (recipe.data as { tokens?: object }).tokens;
+  });
+  const first = await timernn(TRAIN, { cwd });
+  t.is(first.code, 0, first.stderr);
+  t.is(first.stderr, '');
+  const before = await readFile(join(cwd, 'runs', 'tiny', 'results.json'));
+  await writeFile(join(cwd, 'test.txt'), `${'a kraken sleeps below\n'.repeat(9)}the sea\n`);
+  const other = await timernn([...TRAIN, '--resume'], { cwd });
+  t.is(other.code, 1);
+  t.regex(
+    other.stderr,
+    /^timernn train: Expected the test text to be that of the run in runs\/tiny \(\d+ tokens, SHA-256 \w{12}…\), got 48 tokens, SHA-256 \w{12}…\n$/,
+  );
+  t.deepEqual(await readFile(join(cwd, 'runs', 'tiny', 'results.json')), before);
+  const anew = await timernn([...TRAIN, '--run', 'anew'], { cwd });
+  t.is(anew.code, 0, anew.stderr);
+  t.regex(anew.stderr, /^Warning: 75 % of the words of the test text are not in the vocabulary of the training text; /);
+});

@@ -19,6 +19,7 @@ import { runTraining, type TrainingJob } from '../training.js';
 import { longOf, recordOptions, type TrainFlags, type Typed, wasTyped } from './flags.js';
 import { resumeCommand } from './go-on.js';
 import { curveLines, type FinishedRun, remarkOn, resultFigures, writeResults } from './recipe-results.js';
+import { checkTestText, unknownWarnings } from './recipe-texts.js';
 import { interruptible, makeReporter } from './terminal.js';
 
 /** What a recipe and the few options beside it come to. */
@@ -109,6 +110,8 @@ export async function trainRecipe(flags: TrainFlags, command: Typed): Promise<vo
   const job = makeJob(plan, flags, command);
   const { recipe, model, corpora, directory, seed, options } = plan;
   await mkdir(directory, { recursive: true });
+  await checkTestText(directory, corpora, flags.resume === true);
+  for (const warning of unknownWarnings(corpora)) process.stderr.write(`${warning}\n`);
   const interrupts = interruptible();
   const { reporter } = job;
   const onPart = (what: string) => reporter.busy(what);
