@@ -14,3 +14,13 @@ export async function loadCorpus(file: string, options: CorpusFileOptions): Prom
   const { Corpus } = await loadLibrary();
   return Corpus.fromFile(file, options);
 }
+
+/** Share of unknown tokens, beyond those that are usual, from which a perplexity says little. */
+export const MANY_UNKNOWN = 0.03;
+
+/** How many tokens of a text its vocabulary lacks. */
+export function countUnknown({ tokens, vocabulary }: Corpus): number {
+  let unknown = 0;
+  for (const id of tokens) if (id === vocabulary.unknownId) unknown++;
+  return unknown;
+}

@@ -7,7 +7,7 @@ import type { DynamicOptions } from '../../models/types.js';
 import { PRECISIONS } from '../../sessions/precisions.js';
 import type { Precision } from '../../sessions/types.js';
 import { loadLibrary, newCommand, type Register } from '../command.js';
-import { loadCorpus } from '../corpus.js';
+import { countUnknown, loadCorpus, MANY_UNKNOWN } from '../corpus.js';
 import { UsageError } from '../failures.js';
 import { bits, bitsUnit, bytes, count, perplexity, tokenNoun } from '../format.js';
 import { choiceOption, integerOption, numberOption } from '../options.js';
@@ -63,9 +63,6 @@ async function compare(
   return { value: own.perplexity, float32, weightBytes: own.weightBytes };
 }
 
-/** Share of unknown tokens from which the perplexity says little. */
-const MANY_UNKNOWN = 0.03;
-
 /** Loads the model; where its file is none and the text's file is one, says so. */
 async function loadModel(path: string, text: string): Promise<LanguageModel> {
   const { LanguageModel } = await loadLibrary();
@@ -117,8 +114,7 @@ async function action(modelPath: string, file: string, flags: Flags): Promise<vo
   const value = compared?.value ?? (await model.perplexity(corpus, options));
   const seconds = (performance.now() - started) / 1000;
   const loss = Math.log(value);
-  let unknown = 0;
-  for (const id of corpus.tokens) if (id === vocabulary.unknownId) unknown++;
+  const unknown = countUnknown(corpus);
   const noun = tokenNoun(vocabulary.unit);
   warnOfUnknown(unknown, corpus.length, noun);
   if (flags.json) {

@@ -9,18 +9,12 @@ import type { Corpus } from '../../data/corpus.js';
 import { TimeRNNError } from '../../errors.js';
 import type { RecipeCorpora } from '../../recipes/data.js';
 import { type CorpusIdentity, identifyCorpus } from '../../train/identity.js';
+import { countUnknown, MANY_UNKNOWN } from '../corpus.js';
 import { count, tokenNoun } from '../format.js';
-
-/** Share of unknown tokens, beyond that of the training text, from which a perplexity says little. */
-const MANY_UNKNOWN = 0.03;
 
 const FILE = 'recipe.json';
 
-function unknownShare({ tokens, vocabulary }: Corpus): number {
-  let unknown = 0;
-  for (const id of tokens) if (id === vocabulary.unknownId) unknown++;
-  return unknown / Math.max(1, tokens.length);
-}
+const unknownShare = (corpus: Corpus): number => countUnknown(corpus) / Math.max(1, corpus.length);
 
 /** Texts of a recipe whose perplexity will say little, in words. A text may have its own `<unk>`, as the training text then has. */
 export function unknownWarnings({ train, valid, test }: RecipeCorpora): string[] {
@@ -49,8 +43,8 @@ export async function checkTestText(directory: string, { test }: RecipeCorpora, 
   } catch {
     // A note that cannot be read says nothing against the text; it is written anew.
   }
-  if (before !== undefined && before?.sha256 !== now.sha256) {
-    const was = `${count(before.tokens)} tokens, SHA-256 ${String(before.sha256).slice(0, 12)}…`;
+  if (typeof before?.sha256 === 'string' && before.sha256 !== now.sha256) {
+    const was = `${count(before.tokens)} tokens, SHA-256 ${before.sha256.slice(0, 12)}…`;
     throw new TimeRNNError(
       'ERR_TIMERNN_OPTION',
       `Expected the test text to be that of the run in ${directory} (${was}), got ${count(now.tokens)} tokens, SHA-256 ${now.sha256.slice(0, 12)}…`,
