@@ -4,8 +4,12 @@ import { describeFailure, wantsStack } from './failures.js';
 import { commands } from './registry.js';
 import { version } from './version.js';
 
-/** A fresh program; parsing it throws instead of leaving the process. */
-export function createProgram(): Command {
+/**
+ * A fresh program; parsing it throws instead of leaving the process.
+ *
+ * @param asked - the command that is asked for; where it is none, the program has them all
+ */
+export async function createProgram(asked: string | undefined): Promise<Command> {
   const program = new Command('timernn')
     .description('Train and use recurrent sequence models on the cores of this machine.')
     .version(version(), '-V, --version', 'show the version')
@@ -15,7 +19,9 @@ export function createProgram(): Command {
     .configureOutput({ outputError: () => undefined })
     .exitOverride()
     .addHelpText('after', '\nStart with: timernn train book.txt --unit char');
-  for (const register of commands) register(program);
+  const one = commands.get(asked ?? '');
+  const needed = one === undefined ? [...commands.values()] : [one];
+  for (const register of await Promise.all(needed.map((load) => load()))) register(program);
   return program;
 }
 
@@ -28,7 +34,7 @@ export function createProgram(): Command {
 export async function run(args: readonly string[]): Promise<number> {
   let program: Command | undefined;
   try {
-    program = createProgram();
+    program = await createProgram(args[0]);
     if (args.length === 0) throw program.help({ error: true });
     await program.parseAsync([...args], { from: 'user' });
     return Number(process.exitCode ?? 0);

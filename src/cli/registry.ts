@@ -1,27 +1,19 @@
-/** Every command of the command line, in the order of the help: one line each. */
+/**
+ * Every command of the command line, in the order of the help: one line each. A command's code is read when it is asked
+ * for, so that a short one does not wait for all of them.
+ */
 import type { Register } from './command.js';
-import { build } from './commands/build.js';
-import { doctor } from './commands/doctor.js';
-import { evaluate } from './commands/evaluate.js';
-import { exportModel } from './commands/export.js';
-import { generate } from './commands/generate.js';
-import { importModel } from './commands/import.js';
-import { inspect } from './commands/inspect.js';
-import { recipes } from './commands/recipes.js';
-import { score } from './commands/score.js';
-import { serve } from './commands/serve.js';
-import { train } from './commands/train.js';
 
-export const commands: readonly Register[] = [
-  train,
-  recipes,
-  evaluate,
-  generate,
-  score,
-  serve,
-  inspect,
-  exportModel,
-  importModel,
-  doctor,
-  build,
-];
+export const commands: ReadonlyMap<string, () => Promise<Register>> = new Map([
+  ['train', async () => (await import('./commands/train.js')).train],
+  ['recipes', async () => (await import('./commands/recipes.js')).recipes],
+  ['evaluate', async () => (await import('./commands/evaluate.js')).evaluate],
+  ['generate', async () => (await import('./commands/generate.js')).generate],
+  ['score', async () => (await import('./commands/score.js')).score],
+  ['serve', async () => (await import('./commands/serve.js')).serve],
+  ['inspect', async () => (await import('./commands/inspect.js')).inspect],
+  ['export', async () => (await import('./commands/export.js')).exportModel],
+  ['import', async () => (await import('./commands/import.js')).importModel],
+  ['doctor', async () => (await import('./commands/doctor.js')).doctor],
+  ['build', async () => (await import('./commands/build.js')).build],
+]);

@@ -10,6 +10,7 @@ import { expectRate, LARGEST_FLOAT } from '../train/checks.js';
 import { resolveTrainOptions } from '../train/options.js';
 import type { TrainingTarget } from '../train/target.js';
 import { runTraining } from '../train/trainer.js';
+import { DYNAMIC_DEFAULTS } from './dynamic-defaults.js';
 import { expectStreams } from './evaluate.js';
 import { ReadWriteLock } from './lock.js';
 import { withoutNoise } from './spec.js';
@@ -32,7 +33,8 @@ export async function dynamicLoss(
   signal?: AbortSignal,
 ): Promise<number> {
   checkNames(dynamic, NAMES, 'dynamic');
-  const { learningRate = 0.1, window = 20, clip = 0.25 } = dynamic;
+  const { learningRate = DYNAMIC_DEFAULTS.learningRate, window = DYNAMIC_DEFAULTS.window } = dynamic;
+  const { clip = DYNAMIC_DEFAULTS.clip } = dynamic;
   expectRate('dynamic.learningRate', learningRate, LARGEST_FLOAT);
   expectInteger('dynamic.window', window);
   expectRate('dynamic.clip', clip);

@@ -191,13 +191,13 @@ function markBest(best: CurveEpoch & { heldOutPerplexity: number }, x: Scale, y:
   return `${ring}${label(at.x, inside, words, { anchor, colour: COLOUR.best, bold: true, size: 13, rim: true })}`;
 }
 
-/** The epoch with the lowest held-out perplexity; undefined where nothing was held out. */
+/** The last epoch with the lowest held-out perplexity, as the trainer keeps it; undefined where nothing was held out. */
 export function bestEpoch(epochs: readonly CurveEpoch[]): (CurveEpoch & { heldOutPerplexity: number }) | undefined {
   let best: (CurveEpoch & { heldOutPerplexity: number }) | undefined;
   for (const epoch of epochs) {
     const { heldOutPerplexity } = epoch;
     if (!isDrawn(heldOutPerplexity)) continue;
-    if (best === undefined || heldOutPerplexity < best.heldOutPerplexity) best = { ...epoch, heldOutPerplexity };
+    if (best === undefined || heldOutPerplexity <= best.heldOutPerplexity) best = { ...epoch, heldOutPerplexity };
   }
   return best;
 }

@@ -32,7 +32,7 @@ function duration(seconds: number): string {
 function bestEpoch(epochs: readonly ReportEpoch[]): ReportEpoch | undefined {
   const scored = epochs.filter((epoch) => Number.isFinite(epoch.heldOutLoss));
   return scored.reduce<ReportEpoch | undefined>(
-    (best, epoch) => (best && best.heldOutLoss! <= epoch.heldOutLoss! ? best : epoch),
+    (best, epoch) => (best && best.heldOutLoss! < epoch.heldOutLoss! ? best : epoch),
     undefined,
   );
 }

@@ -116,6 +116,9 @@ test('evaluate --dynamic: the library’s figure with its numbers, and the model
   t.like(jsonLines(stdout)[0], { perplexity: expected, dynamic });
   t.true(expected < (await model.perplexity(corpus)), 'a text that repeats itself is learned');
   t.deepEqual(await readFile(join(cwd, 'm.safetensors')), before);
+  const few = ['--dynamic', '--dynamic-clip', '1', '--json'];
+  const defaults = await timernn(['evaluate', 'm.safetensors', 'text.txt', ...few], { cwd });
+  t.like(jsonLines(defaults.stdout)[0], { dynamic: { learningRate: 0.1, window: 20, clip: 1 } });
   const plain = await timernn(['evaluate', 'm.safetensors', 'text.txt', '--dynamic'], { cwd });
   t.regex(plain.stdout, /^perplexity {2}[\d.]+, with dynamic evaluation\n/);
   const long = ['--dynamic-learning-rate', '1e6', '--dynamic-clip', '1'];
@@ -170,6 +173,16 @@ test('inspect: spec, tensors, parameters and vocabulary from the header, without
   t.deepEqual(tensors.find(({ name }) => name === 'layers.0.Wh')?.shape, [16, 16]);
   const text = await timernn(['inspect', 'm.safetensors'], { cwd, env });
   t.regex(text.stdout, /layers\.0\.Wh +F32 +1\.0 kB {2}16 × 16\n/);
+  t.notRegex(text.stdout, /^dropout/m);
+});
+
+test('inspect: what training drops', async (t) => {
+  const folder = await temporaryFolder(t);
+  const layers = [{ cell: 'lstm' as const, size: 4, dropout: 0.5 }];
+  const noisy = new LanguageModel({ vocabulary: model.vocabulary, embedding: 4, layers, inputDropout: 0.2 });
+  await noisy.save(join(folder, 'noisy.safetensors'));
+  const { stdout } = await timernn(['inspect', join(folder, 'noisy.safetensors')], { cwd });
+  t.regex(stdout, /^dropout {5}input 0\.2, layer 0 0\.5; element$/m);
 });
 
 test('a damaged or foreign model file is one line and exit code 1, in every command', async (t) => {

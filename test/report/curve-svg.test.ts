@@ -87,9 +87,11 @@ test('one epoch, none, nothing held out and figures that are no numbers still ma
   }
 });
 
-test('the best epoch is the first with the lowest held-out perplexity', (t) => {
+test('the best epoch is the last with the lowest held-out perplexity', (t) => {
   t.is(bestEpoch(data().epochs)?.epoch, 2);
   t.is(bestEpoch([{ epoch: 1, trainPerplexity: 3 }]), undefined);
+  const equal = [7, 5, 5, 6].map((heldOutPerplexity, i) => ({ epoch: i + 1, trainPerplexity: 3, heldOutPerplexity }));
+  t.is(bestEpoch(equal)?.epoch, 3);
 });
 
 test('ticks are round numbers inside the range, and not too many', (t) => {

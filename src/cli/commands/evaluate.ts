@@ -2,6 +2,7 @@
 import { readSafetensorsHeader } from '../../checkpoint/safetensors.js';
 import type { Corpus } from '../../data/corpus.js';
 import { TimeRNNError } from '../../errors.js';
+import { DYNAMIC_DEFAULTS } from '../../models/dynamic-defaults.js';
 import type { LanguageModel } from '../../models/language-model.js';
 import type { DynamicOptions } from '../../models/types.js';
 import { PRECISIONS } from '../../sessions/precisions.js';
@@ -131,7 +132,7 @@ async function action(modelPath: string, file: string, flags: Flags): Promise<vo
     await print(
       jsonLine({
         ...measured,
-        ...(dynamic === undefined ? {} : { dynamic }),
+        ...(dynamic === undefined ? {} : { dynamic: { ...DYNAMIC_DEFAULTS, ...dynamic } }),
         ...(compared === undefined
           ? {}
           : { precision: flags.precision, weightBytes: compared.weightBytes, float32: compared.float32 }),

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { readSafetensorsHeader, type SafetensorsHeader } from '../../checkpoint/safetensors.js';
 import { Vocabulary } from '../../data/vocabulary.js';
 import type { ModelSpec } from '../../models/types.js';
+import { dropoutWords } from '../../recipes/describe.js';
 import { newCommand, type Register } from '../command.js';
 import { bytes, cellName, count, printable } from '../format.js';
 import { jsonLine, print } from '../output.js';
@@ -63,6 +64,15 @@ function describeSpec(spec: Partial<ModelSpec> | undefined): string {
   return `${spec.input?.vocabulary} tokens → embedding ${spec.input?.embedding} → ${layers} → ${spec.output?.kind}${spec.output?.tied === true ? ' (tied)' : ''}`;
 }
 
+/** What training drops, from a spec that may say anything; undefined where it drops nothing. */
+function describeDrops(spec: Partial<ModelSpec> | undefined): string | undefined {
+  if (typeof spec?.input !== 'object' || !Array.isArray(spec.layers)) return undefined;
+  const { dropout: inputDropout, wordDropout } = spec.input ?? {};
+  const layers = spec.layers.map((layer) => layer ?? {});
+  const words = dropoutWords({ model: { inputDropout, wordDropout, layers, dropoutKind: spec.dropoutKind } });
+  return words === 'none' ? undefined : words;
+}
+
 async function action(path: string, flags: { json?: boolean }): Promise<void> {
   const header = await readSafetensorsHeader(path);
   const contents = contentsOf(path, (await stat(path)).size, header);
@@ -71,9 +81,11 @@ async function action(path: string, flags: { json?: boolean }): Promise<void> {
     return;
   }
   const { vocabulary, tensors } = contents;
+  const drops = describeDrops(contents.spec);
   const lines = [
     `file        ${path}, ${bytes(contents.bytes)}`,
     `model       ${describeSpec(contents.spec)}`,
+    ...(drops === undefined ? [] : [`dropout     ${drops}`]),
     `parameters  ${count(contents.parameters)}`,
     ...(vocabulary
       ? [`vocabulary  ${count(vocabulary.size)} tokens, unit ${vocabulary.unit}`, `hash        ${vocabulary.hash}`]

@@ -3,18 +3,17 @@ import { newCommand, type Register } from '../command.js';
 import { UsageError } from '../failures.js';
 import { checkRecipeFlags, type TrainFlags, type Typed } from '../train/flags.js';
 import { addTrainOptions } from '../train/option-groups.js';
-import { trainRecipe } from '../train/recipe-run.js';
-import { trainText } from '../train/text-run.js';
 
 async function action(file: string | undefined, flags: TrainFlags, command: Typed): Promise<void> {
   if (flags.recipe !== undefined) {
     checkRecipeFlags(file, flags, command);
-    await trainRecipe(flags, command);
-    return;
+    const { trainRecipe } = await import('../train/recipe-run.js');
+    return trainRecipe(flags, command);
   }
   if (file === undefined) {
     throw new UsageError("missing required argument 'file': expected a text, or --recipe <name> with --data <dir>");
   }
+  const { trainText } = await import('../train/text-run.js');
   await trainText(file, flags, command);
 }
 

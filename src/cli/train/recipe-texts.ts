@@ -44,7 +44,8 @@ export async function checkTestText(directory: string, { test }: RecipeCorpora, 
     // A note that cannot be read says nothing against the text; it is written anew.
   }
   if (typeof before?.sha256 === 'string' && before.sha256 !== now.sha256) {
-    const was = `${count(before.tokens)} tokens, SHA-256 ${before.sha256.slice(0, 12)}…`;
+    const { tokens, sha256 } = before;
+    const was = `${Number.isInteger(tokens) ? `${count(tokens)} tokens, ` : ''}SHA-256 ${sha256.slice(0, 12)}…`;
     throw new TimeRNNError(
       'ERR_TIMERNN_OPTION',
       `Expected the test text to be that of the run in ${directory} (${was}), got ${count(now.tokens)} tokens, SHA-256 ${now.sha256.slice(0, 12)}…`,
