@@ -35,12 +35,12 @@ interface Case extends Dims {
   label: string;
 }
 
-/** Small sizes with ten seeds; one size beyond the width of every vector kernel, with two. */
+/** Small sizes with ten seeds; one size beyond the width of every vector kernel, with one: most of the time goes there. */
 function cases(steps: readonly number[]): Case[] {
   const sizes = [
     { D: 3, H: 5, seeds: SEEDS },
     { D: 7, H: 4, seeds: SEEDS },
-    { D: 17, H: 35, seeds: SEEDS.slice(0, 2) },
+    { D: 17, H: 35, seeds: SEEDS.slice(0, 1) },
   ];
   return sizes.flatMap(({ D, H, seeds }) =>
     steps.flatMap((T) =>
