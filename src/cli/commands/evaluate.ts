@@ -159,9 +159,21 @@ export const evaluate: Register = (program) => {
     .argument('<file>', 'a UTF-8 text')
     .addOption(integerOption('--streams <n>', 'parts of the text read side by side', { default: 1 }))
     .option('--dynamic', 'learn from each window after it was measured; the model file stays as it is')
-    .addOption(numberOption('--dynamic-learning-rate <x>', 'step size of --dynamic (default: 0.1)', { above: 0 }))
-    .addOption(integerOption('--dynamic-window <n>', 'steps of a window of --dynamic (default: 20)'))
-    .addOption(numberOption('--dynamic-clip <norm>', 'largest gradient norm of --dynamic (default: 0.25)', { min: 0 }))
+    .addOption(
+      numberOption(
+        '--dynamic-learning-rate <x>',
+        `step size of --dynamic (default: ${DYNAMIC_DEFAULTS.learningRate})`,
+        { above: 0 },
+      ),
+    )
+    .addOption(
+      integerOption('--dynamic-window <n>', `steps of a window of --dynamic (default: ${DYNAMIC_DEFAULTS.window})`),
+    )
+    .addOption(
+      numberOption('--dynamic-clip <norm>', `largest gradient norm of --dynamic (default: ${DYNAMIC_DEFAULTS.clip})`, {
+        min: 0,
+      }),
+    )
     .addOption(
       choiceOption('--precision <p>', 'measure with packed weights of this precision, against float32', PRECISIONS),
     )
