@@ -8,7 +8,7 @@ import type { NativeReplica, NativeSpec } from '#src/native-types.js';
 import { bits, dot, Errors, largestDifference, randomFloats, randomIntegers } from '../helpers/compare.js';
 import { type Cell, centralDifference, type ModelSizes, modelForward } from '../helpers/reference.js';
 
-/** Random models of each shape: test/native/replica_test.cpp takes ten of each, here the way through the binding is what is new. */
+/** Random models of each shape. test/native takes ten of each cell in one and two layers; new here are mixed stacks and the binding. */
 const SEEDS = 3;
 
 /** Steps of the corpus; streams start anywhere in its first half. */
