@@ -8,7 +8,7 @@ import type { NativeReplica, NativeSpec } from '#src/native-types.js';
 import { bits, dot, Errors, largestDifference, randomFloats, randomIntegers } from '../helpers/compare.js';
 import { type Cell, centralDifference, type ModelSizes, modelForward } from '../helpers/reference.js';
 
-/** Random models of each shape. test/native takes ten of each cell in one and two layers; new here are mixed stacks and the binding. */
+/** Random models of a shape that test/native takes ten of, the plain stacks of one and two layers; new here is the binding. */
 const SEEDS = 3;
 
 /** Steps of the corpus; streams start anywhere in its first half. */
@@ -145,7 +145,7 @@ for (const cells of OTHERS) {
     const sizes = { V: 7, D: 3, hidden: [5, 4, 6, 3].slice(0, cells.length), cells };
     for (const T of [1, 2, 5]) {
       for (const rows of [1, 3]) {
-        for (let seed = 0; seed < SEEDS; seed++) {
+        for (let seed = 0; seed < 4; seed++) {
           const model = new Model(sizes, rows, seed);
           compare(model, model.replica(T), T, `N=${rows} T=${T} seed=${seed}`, errors);
         }
